@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the scripts here share: where things are, which machine is meant, and
+# how progress is shown. Sourced, never run.
+#
+# From the environment, which is where make puts its variables:
+#   ARCH   x86_64 or arm64; the host's if empty
+#   DEBUG  1: the kernel with checks
+#   KSRC   a kernel tree of the user's, only ever read
+#   OUT    where to build, if not in build/ARCH or build/ARCH-debug
+#   V      1: show everything
+# shellcheck disable=SC2034 # the variables are for those who source this
+
+set -euo pipefail
+shopt -s inherit_errexit
+export LC_ALL=C
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=$top/build
+linux=$build/linux
+base=$build/base
+
+die() {
+	printf 'error: %s\n' "$*" >&2
+	exit 1
+}
+
+on() {
+	[[ -n ${1-} && $1 != 0 ]]
+}
+
+if [[ -n ${KSRC-} ]]; then
+	base=$(realpath -e "$KSRC")
+fi
+
+host=$(uname -m)
+host=${host/aarch64/arm64}
+arch=${ARCH:-$host}
+case $arch in
+x86_64)
+	srcarch=x86
+	image=bzImage
+	cross=x86_64-linux-gnu-
+	;;
+arm64 | aarch64)
+	arch=arm64
+	srcarch=arm64
+	image=Image
+	cross=aarch64-linux-gnu-
+	;;
+*) die "ARCH=$arch: x86_64 and arm64 are what is known here" ;;
+esac
+[[ $arch != "$host" ]] || cross=
+
+out=$build/$arch
+if on "${DEBUG-}"; then
+	out+=-debug
+fi
+out=${OUT:-$out}
+
+# kmake ARGUMENT...: the kernel's make, in $linux, for $out/obj. Nothing of
+# our own make may reach it: DEBUG and V mean other things there.
+kmake() {
+	env -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES -u MAKELEVEL \
+		-u DEBUG -u KSRC -u KVER -u T -u V -u ARCH \
+		make --no-print-directory -C "$linux" O="$out/obj" ARCH="$arch" \
+		CROSS_COMPILE="$cross" -j"$(nproc)" ${V:+V="$V"} "$@"
+}
+
+# files_in PATH...: the files in those of the paths that the repo has
+files_in() (
+	cd "$top"
+	for path; do
+		[[ ! -e $path ]] || find "$path" -type f ! -name '.*' ! -name '*.o'
+	done
+)
+
+# The kernel's directories that the repo may have files in
+kernel_dirs=(Documentation arch fs include init kernel lib mm samples tools)
+
+# install_if_different FROM TO: leaves the time of an unchanged file alone, so
+# that make does not build again what did not change
+install_if_different() {
+	cmp -s "$1" "$2" || {
+		mkdir -p "$(dirname "$2")"
+		cp --remove-destination --no-preserve=timestamps "$1" "$2"
+	}
+}
+
+# The phase that runs: its title, its log, when it began, who tells the time
+phase_title=
+phase_log=
+phase_start=
+phase_clock=
+
+phase_line() {
+	local eol='\n'
+
+	if [[ -t 1 ]]; then
+		printf '\r\033[K'
+		eol=$1
+	fi
+	# shellcheck disable=SC2059 # the end of the line is a format
+	printf "%-46s %5d s$2$eol" "$phase_title" $((SECONDS - phase_start))
+}
+
+# On a terminal each second; in a log once a minute, so that nobody who watches
+# it takes a long phase for a dead one
+phase_tick() {
+	local every=60
+
+	[[ ! -t 1 ]] || every=1
+	while sleep "$every"; do
+		phase_line '' ", $(wc -l <"$phase_log") steps so far"
+	done
+}
+
+phase_stop() {
+	[[ -z $phase_clock ]] || {
+		kill "$phase_clock"
+		wait "$phase_clock" || :
+		phase_clock=
+	} 2>/dev/null
+}
+
+# phase LOG TITLE COMMAND...: runs the command as one line of progress with its
+# output in LOG. A failure ends the script, with the end of the log shown.
+phase() {
+	phase_log=$1
+	phase_title=$2
+	phase_start=$SECONDS
+	shift 2
+	mkdir -p "$(dirname "$phase_log")"
+	: >"$phase_log"
+	if on "${V-}"; then
+		printf '%s\n' "$phase_title"
+		"$@" </dev/null 2>&1 | tee "$phase_log"
+	else
+		phase_tick &
+		phase_clock=$!
+		"$@" </dev/null >"$phase_log" 2>&1
+		phase_stop
+		phase_line '\n' ''
+	fi
+	phase_log=
+}
+
+phase_exit() {
+	local status=$?
+
+	phase_stop
+	if [[ $status != 0 && -n $phase_log ]]; then
+		phase_line '\n' ': failed'
+		on "${V-}" || tail -n 30 "$phase_log"
+		die "$phase_title failed; all of it is in ${phase_log#"$top/"}"
+	fi
+}
+trap phase_exit EXIT
