@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Each target is a script or two in scripts/ or tests/; this only says which.
+# They take their variables from the environment.
+
+ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
+export ARCH DEBUG KSRC KVER MIRROR T V
+
+out := build/$(ARCH)$(if $(filter-out 0,$(DEBUG)),-debug)
+
+.PHONY: help kernel demo vm check lint clean distclean
+
+help:
+	@echo 'make demo        show a live update in a virtual machine'
+	@echo 'make check       run the unit tests and all tests in virtual machines'
+	@echo 'make check T=F   run tests/bats/F.bats only'
+	@echo 'make vm          a shell in the virtual machine'
+	@echo 'make kernel      build the kernel and the root of the virtual machine'
+	@echo 'make lint        check the sources'
+	@echo 'make clean       remove what was built, but keep what was downloaded'
+	@echo 'make distclean   remove all of build/'
+	@echo
+	@echo 'ARCH=x86_64|arm64  the machine that is meant; the host unless said'
+	@echo 'DEBUG=1            with a kernel that checks itself (KASAN, lockdep ...)'
+	@echo 'KSRC=/path/linux   on a kernel tree of yours, which is only read'
+	@echo 'V=1                show everything'
+
+kernel:
+	@scripts/deps build
+	@scripts/source
+	@scripts/overlay
+	@scripts/kernel
+	@scripts/root
+
+demo vm: kernel
+	@scripts/deps test
+	@scripts/$@
+
+check: kernel
+	@scripts/deps test
+	@tests/run
+
+lint: kernel
+	@scripts/deps lint
+	@scripts/lint
+
+clean:
+	@find build -mindepth 1 -maxdepth 1 ! -name apt -exec rm -rf {} +
+
+distclean:
+	@rm -rf build
