@@ -6,9 +6,7 @@
 ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
 export ARCH DEBUG KSRC KVER MIRROR T V
 
-out := build/$(ARCH)$(if $(filter-out 0,$(DEBUG)),-debug)
-
-.PHONY: help kernel demo vm check lint clean distclean
+.PHONY: help source kernel demo vm check lint clean distclean
 
 help:
 	@echo 'make demo        show a live update in a virtual machine'
@@ -25,10 +23,12 @@ help:
 	@echo 'KSRC=/path/linux   on a kernel tree of yours, which is only read'
 	@echo 'V=1                show everything'
 
-kernel:
+source:
 	@scripts/deps build
 	@scripts/source
 	@scripts/overlay
+
+kernel: source
 	@scripts/kernel
 	@scripts/root
 
@@ -40,7 +40,7 @@ check: kernel
 	@scripts/deps test
 	@tests/run
 
-lint: kernel
+lint: source
 	@scripts/deps lint
 	@scripts/lint
 

@@ -68,6 +68,21 @@ kmake() {
 		CROSS_COMPILE="$cross" -j"$(nproc)" ${V:+V="$V"} "$@"
 }
 
+# build_lock: one at a time in build/, until the script ends. What is run by one
+# that has the lock has it too.
+build_lock() {
+	local lock
+
+	[[ -z ${BUILD_LOCKED-} ]] || return 0
+	mkdir -p "$build"
+	exec {lock}>"$build/lock"
+	flock -n "$lock" || {
+		echo 'waiting for another build here to end'
+		flock "$lock"
+	}
+	export BUILD_LOCKED=1
+}
+
 # files_in PATH...: the files in those of the paths that the repo has
 files_in() (
 	cd "$top"
@@ -108,10 +123,12 @@ phase_line() {
 # On a terminal each second; in a log once a minute, so that nobody who watches
 # it takes a long phase for a dead one
 phase_tick() {
-	local every=60
+	local every=60 never
 
 	[[ ! -t 1 ]] || every=1
-	while sleep "$every"; do
+	# No sleep(1): it would outlive us and hold on to the output and the lock
+	exec {never}<> <(:)
+	while ! read -rt "$every" -u "$never"; do
 		phase_line '' ", $(wc -l <"$phase_log") steps so far"
 	done
 }
