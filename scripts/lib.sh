@@ -156,7 +156,8 @@ phase() {
 	else
 		phase_tick &
 		phase_clock=$!
-		"$@" </dev/null >"$phase_log" 2>&1
+		# In a shell of its own: an exit must not take our output along
+		("$@") </dev/null >"$phase_log" 2>&1
 		phase_stop
 		phase_line '\n' ''
 	fi
