@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the harness knows about architectures, all of it. Sourced with ARCH (x86_64, arm64) set or unset.
+
+: "${ARCH:=$(uname -m)}"
+[[ $ARCH != aarch64 ]] || ARCH=arm64
+
+# shellcheck disable=SC2034  # for those who source this
+case $ARCH in
+x86_64)
+	ARCH_DEB=amd64
+	ARCH_GNU=x86_64-linux-gnu
+	ARCH_LOADER=lib64
+	ARCH_IMAGE=bzImage
+	ARCH_CONSOLE=ttyS0
+	ARCH_QEMU=(qemu-system-x86_64 -machine q35)
+	;;
+arm64)
+	ARCH_DEB=arm64
+	ARCH_GNU=aarch64-linux-gnu
+	ARCH_LOADER=lib
+	ARCH_IMAGE=Image
+	ARCH_CONSOLE=ttyAMA0
+	ARCH_QEMU=(qemu-system-aarch64 -machine virt)
+	;;
+*)
+	echo "ARCH=$ARCH: the test guest knows x86_64 and arm64" >&2
+	exit 1
+	;;
+esac
+
+# arch_cc: the C compiler for the guest.
+arch_cc() {
+	if command -v "$ARCH_GNU-gcc" >/dev/null; then
+		"$ARCH_GNU-gcc" "$@"
+	elif [[ $(uname -m) == "${ARCH_GNU%%-*}" ]]; then
+		cc "$@"
+	else
+		echo "$ARCH_GNU-gcc not found (package gcc-${ARCH_GNU//_/-})" >&2
+		return 1
+	fi
+}

@@ -1,0 +1,553 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * luo-hold - make files, hold them open, check what is in them
+ *
+ * The tests' hand inside the guest, for what a shell cannot do: memfds with seals, positions and holes,
+ * contents that can be checked by value, thousands of files in one process. See usage() for what it is told.
+ */
+#define _GNU_SOURCE
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC 0x0020
+#endif
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#define MFD_EXEC 0x0010U
+#endif
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define CHUNK (1 << 20)
+#define MAX_RANGES 256
+
+static const char usage_text[] =
+	"usage: luo-hold make FILE... [-- COMMAND...]\n"
+	"       luo-hold check FILE...\n"
+	"       luo-hold preserve PATH COUNT FILE\n"
+	"       luo-hold retrieve PATH COUNT FILE\n"
+	"\n"
+	"make      make the files; then become COMMAND, which inherits them, or print our pid and\n"
+	"          their numbers and hold them until stdin ends\n"
+	"check     compare files that are open here or can be opened with what FILE says of them, and\n"
+	"          print what they are\n"
+	"preserve  COUNT times, with % in PATH (SESSION/TOKEN) being 0, 1, 2...: make both directories,\n"
+	"          make FILE and write it to PATH/fd. Adds the number to the seed.\n"
+	"retrieve  the other end of it: get each file from PATH/fd and check it\n"
+	"\n"
+	"FILE is a type and KEY=VALUE pairs, all joined by commas. Types:\n"
+	"  memfd                 memfd_create(2)\n"
+	"  tmpfs, linked         a file on /dev/shm, unlinked at once or left there\n"
+	"  dir, pipe, socket, path (opened with O_PATH), null\n"
+	"  pidfd, proc           a pidfd or the /proc directory of pid=PID\n"
+	"  open                  what path=PATH names; with fd=FD alone, FD as inherited\n"
+	"Keys:\n"
+	"  fd=FD                 the number that it gets (or has)\n"
+	"  size=N                in bytes, or with K, M, G, T\n"
+	"  seed=N                which content; without it: zeros\n"
+	"  data=OFF:LEN+OFF:LEN  write only these ranges of pages, leave holes around them\n"
+	"  pos=N                 the file position\n"
+	"  seals=S+S             seal shrink grow write future_write exec; check: none for none at all\n"
+	"  flags=F+F             of memfd_create: cloexec sealing hugetlb noexec exec; default: sealing\n"
+	"  name=NAME             of a memfd or a file on tmpfs\n"
+	"  pid=PID, path=PATH\n";
+
+struct word {
+	const char *name;
+	unsigned int value;
+};
+
+static const struct word seals[] = {
+	{ "none", 0 },
+	{ "seal", F_SEAL_SEAL },
+	{ "shrink", F_SEAL_SHRINK },
+	{ "grow", F_SEAL_GROW },
+	{ "write", F_SEAL_WRITE },
+	{ "future_write", F_SEAL_FUTURE_WRITE },
+	{ "exec", F_SEAL_EXEC },
+	{}
+};
+
+static const struct word memfd_flags[] = {
+	{ "none", 0 },
+	{ "cloexec", MFD_CLOEXEC },
+	{ "sealing", MFD_ALLOW_SEALING },
+	{ "hugetlb", MFD_HUGETLB },
+	{ "noexec", MFD_NOEXEC_SEAL },
+	{ "exec", MFD_EXEC },
+	{}
+};
+
+struct range {
+	uint64_t start;
+	uint64_t end;
+};
+
+/* What a FILE argument says. Numbers that it does not mention are -1. */
+struct file {
+	char *type;
+	char *name;
+	char *path;
+	int fd;
+	long pid;
+	int64_t size;
+	int64_t seed;
+	int64_t pos;
+	int64_t seals;
+	int64_t flags;
+	int nr_data;
+	struct range data[MAX_RANGES];
+};
+
+static uint64_t parse_number(const char *text)
+{
+	static const char units[] = "KMGT";
+	const char *unit;
+	uint64_t value;
+	char *end;
+
+	errno = 0;
+	value = strtoull(text, &end, 0);
+	unit = *end ? strchr(units, *end) : NULL;
+	if (unit) {
+		value <<= 10 * (unit - units + 1);
+		end++;
+	}
+	if (errno || end == text || *end)
+		errx(2, "not a number: %s", text);
+	return value;
+}
+
+static unsigned int parse_words(const struct word *words, char *text)
+{
+	unsigned int value = 0;
+	const struct word *word;
+	char *name;
+
+	while ((name = strsep(&text, "+"))) {
+		for (word = words; word->name && strcmp(word->name, name); word++)
+			;
+		if (!word->name)
+			errx(2, "not known: %s", name);
+		value |= word->value;
+	}
+	return value;
+}
+
+static void parse_data(struct file *file, char *text)
+{
+	struct range *range;
+	char *item, *len;
+
+	while ((item = strsep(&text, "+"))) {
+		if (file->nr_data == MAX_RANGES)
+			errx(2, "more than %d ranges", MAX_RANGES);
+		len = strchr(item, ':');
+		if (!len)
+			errx(2, "not OFFSET:LENGTH: %s", item);
+		*len++ = '\0';
+		range = &file->data[file->nr_data++];
+		range->start = parse_number(item);
+		range->end = range->start + parse_number(len);
+	}
+}
+
+static void parse_file(struct file *file, const char *arg)
+{
+	char *text = strdup(arg), *key, *value;
+
+	*file = (struct file){ .fd = -1, .pid = -1, .size = -1, .seed = -1, .pos = -1, .seals = -1, .flags = -1 };
+	file->type = strsep(&text, ",");
+	file->name = "luo-hold";
+	while ((key = strsep(&text, ","))) {
+		value = strchr(key, '=');
+		if (!value)
+			errx(2, "not KEY=VALUE: %s", key);
+		*value++ = '\0';
+		if (!strcmp(key, "name"))
+			file->name = value;
+		else if (!strcmp(key, "path"))
+			file->path = value;
+		else if (!strcmp(key, "fd"))
+			file->fd = parse_number(value);
+		else if (!strcmp(key, "pid"))
+			file->pid = parse_number(value);
+		else if (!strcmp(key, "size"))
+			file->size = parse_number(value);
+		else if (!strcmp(key, "seed"))
+			file->seed = parse_number(value);
+		else if (!strcmp(key, "pos"))
+			file->pos = parse_number(value);
+		else if (!strcmp(key, "seals"))
+			file->seals = parse_words(seals, value);
+		else if (!strcmp(key, "flags"))
+			file->flags = parse_words(memfd_flags, value);
+		else if (!strcmp(key, "data"))
+			parse_data(file, value);
+		else
+			errx(2, "not known: %s", key);
+	}
+}
+
+/* The content: 64-bit word number @index of what @seed stands for (splitmix64). */
+static uint64_t pattern(uint64_t seed, uint64_t index)
+{
+	uint64_t z = (seed << 40) + index + 0x9e3779b97f4a7c15;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+	return z ^ (z >> 31);
+}
+
+/* @buf gets what lies from @offset, a multiple of 8, on; @len is rounded up to that. */
+static void fill(void *buf, uint64_t offset, size_t len, int64_t seed)
+{
+	uint64_t *words = buf;
+	size_t i;
+
+	for (i = 0; i < (len + 7) / 8; i++)
+		words[i] = seed < 0 ? 0 : pattern(seed, offset / 8 + i);
+}
+
+static size_t chunk(uint64_t offset, uint64_t end)
+{
+	/* Up to a multiple of CHUNK: only the first offset may be no multiple of 8. */
+	size_t len = CHUNK - offset % CHUNK;
+
+	return end - offset < len ? end - offset : len;
+}
+
+static void write_range(int fd, struct range range, int64_t seed)
+{
+	static uint64_t buf[CHUNK / 8 + 1];
+	uint64_t offset, head;
+	size_t len;
+
+	for (offset = range.start; offset < range.end; offset += len) {
+		len = chunk(offset, range.end);
+		head = offset % 8;
+		fill(buf, offset - head, len + head, seed);
+		if (pwrite(fd, (char *)buf + head, len, offset) != (ssize_t)len)
+			err(1, "write at %" PRIu64, offset);
+	}
+}
+
+/* Compare, and say where the first difference is. */
+static int check_range(int fd, struct range range, int64_t seed)
+{
+	static uint64_t want[CHUNK / 8 + 1], have[CHUNK / 8 + 1];
+	uint64_t offset, head;
+	char *a, *b;
+	size_t len, i;
+	ssize_t got;
+
+	for (offset = range.start; offset < range.end; offset += len) {
+		len = chunk(offset, range.end);
+		head = offset % 8;
+		fill(want, offset - head, len + head, seed);
+		a = (char *)want + head;
+		b = (char *)have + head;
+		got = pread(fd, b, len, offset);
+		if (got < 0)
+			err(1, "read at %" PRIu64, offset);
+		if ((size_t)got != len) {
+			warnx("ends at %" PRIu64 ", expected to reach %" PRIu64, offset + got, range.end);
+			return -1;
+		}
+		if (memcmp(a, b, len)) {
+			for (i = 0; a[i] == b[i]; i++)
+				;
+			warnx("byte %" PRIu64 " is 0x%02x, expected 0x%02x", offset + i, (unsigned char)b[i],
+			      (unsigned char)a[i]);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* Where the file has data: the ranges between its holes. */
+static int find_data(int fd, struct range *ranges)
+{
+	off_t start, end = 0;
+	int nr = 0;
+
+	while ((start = lseek(fd, end, SEEK_DATA)) >= 0) {
+		end = lseek(fd, start, SEEK_HOLE);
+		if (nr == MAX_RANGES)
+			errx(1, "data in more than %d ranges", MAX_RANGES);
+		ranges[nr++] = (struct range){ start, end };
+	}
+	return nr;
+}
+
+static int move_fd(int fd, int to)
+{
+	if (fd < 0)
+		err(1, "make");
+	if (to < 0 || to == fd)
+		return fd;
+	if (dup3(fd, to, fcntl(fd, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0) < 0)
+		err(1, "dup to %d", to);
+	close(fd);
+	return to;
+}
+
+static int open_file(const struct file *file)
+{
+	char path[128];
+	int fds[2];
+
+	if (!strcmp(file->type, "memfd"))
+		return memfd_create(file->name, file->flags < 0 ? MFD_ALLOW_SEALING : file->flags);
+	if (!strcmp(file->type, "tmpfs") || !strcmp(file->type, "linked")) {
+		snprintf(path, sizeof(path), "/dev/shm/%s", file->name);
+		fds[0] = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+		if (fds[0] >= 0 && file->type[0] == 't')
+			unlink(path);
+		return fds[0];
+	}
+	if (!strcmp(file->type, "dir"))
+		return open("/tmp", O_RDONLY | O_DIRECTORY);
+	if (!strcmp(file->type, "path"))
+		return open(file->path ?: "/dev/null", O_PATH);
+	if (!strcmp(file->type, "null"))
+		return open("/dev/null", O_RDWR);
+	if (!strcmp(file->type, "pipe")) {
+		/* Its other end stays open with it, whatever number that has. */
+		return pipe(fds) ? -1 : fds[1];
+	}
+	if (!strcmp(file->type, "socket"))
+		return socket(AF_UNIX, SOCK_STREAM, 0);
+	if (!strcmp(file->type, "pidfd"))
+		return syscall(SYS_pidfd_open, file->pid, 0);
+	if (!strcmp(file->type, "proc")) {
+		snprintf(path, sizeof(path), "/proc/%ld", file->pid);
+		return open(path, O_RDONLY | O_DIRECTORY);
+	}
+	if (!strcmp(file->type, "open"))
+		return file->path ? open(file->path, O_RDONLY) : file->fd;
+	errx(2, "not a type: %s", file->type);
+}
+
+static int make_file(const struct file *file, int64_t seed)
+{
+	int fd = move_fd(open_file(file), file->fd);
+	int i;
+
+	if (file->size >= 0 && ftruncate(fd, file->size))
+		err(1, "truncate");
+	for (i = 0; i < file->nr_data; i++)
+		write_range(fd, file->data[i], seed);
+	if (!file->nr_data && file->size > 0 && seed >= 0)
+		write_range(fd, (struct range){ 0, file->size }, seed);
+	if (file->pos >= 0 && lseek(fd, file->pos, SEEK_SET) < 0)
+		err(1, "seek");
+	if (file->seals >= 0 && fcntl(fd, F_ADD_SEALS, (int)file->seals))
+		err(1, "seal");
+	return fd;
+}
+
+static int differs(const char *what, int64_t have, int64_t want)
+{
+	if (want < 0 || have == want)
+		return 0;
+	warnx("%s is %" PRId64 ", expected %" PRId64, what, have, want);
+	return -1;
+}
+
+/* Print what @fd is, and compare it with what @file says. */
+static int check_file(const struct file *file, int fd, int64_t seed, int verbose)
+{
+	static struct range data[MAX_RANGES];
+	const struct word *word;
+	int have_seals, ret = 0, nr, i;
+	struct stat st;
+	off_t pos;
+
+	if (fstat(fd, &st))
+		err(1, "fd %d", fd);
+	/* Looking for data moves the position of a file that others have open too: it is put back. */
+	pos = lseek(fd, 0, SEEK_CUR);
+	have_seals = fcntl(fd, F_GET_SEALS);
+	nr = find_data(fd, data);
+	lseek(fd, pos, SEEK_SET);
+
+	if (verbose) {
+		printf("fd=%d size=%" PRId64 " pos=%" PRId64 " blocks=%" PRId64 " seals=", fd, (int64_t)st.st_size,
+		       (int64_t)pos, (int64_t)st.st_blocks);
+		for (word = seals, i = 0; word->name; word++)
+			if (have_seals > 0 ? word->value & have_seals : !have_seals && !word->value)
+				printf("%s%s", i++ ? "+" : "", word->name);
+		printf(" data=");
+		for (i = 0; i < nr; i++)
+			printf("%s%" PRIu64 ":%" PRIu64, i ? "+" : "", data[i].start, data[i].end - data[i].start);
+		printf("\n");
+	}
+
+	ret |= differs("size", st.st_size, file->size);
+	ret |= differs("position", pos, file->pos);
+	ret |= differs("set of seals", have_seals, file->seals);
+	if (!file->nr_data)
+		return ret | check_range(fd, (struct range){ 0, st.st_size }, seed);
+
+	ret |= differs("number of data ranges", nr, file->nr_data);
+	for (i = 0; i < file->nr_data; i++) {
+		if (nr == file->nr_data) {
+			ret |= differs("start of data", data[i].start, file->data[i].start);
+			ret |= differs("end of data", data[i].end, file->data[i].end);
+		}
+		ret |= check_range(fd, file->data[i], seed);
+	}
+	return ret;
+}
+
+static int cmd_make(char **args)
+{
+	struct file file;
+	int fds[256], nr = 0, i;
+	char byte;
+
+	for (; *args && strcmp(*args, "--"); args++) {
+		if (nr == ARRAY_SIZE(fds))
+			errx(2, "more than %zu files", ARRAY_SIZE(fds));
+		parse_file(&file, *args);
+		fds[nr++] = make_file(&file, file.seed);
+	}
+	if (*args && args[1]) {
+		execvp(args[1], args + 1);
+		err(127, "%s", args[1]);
+	}
+	printf("%d", getpid());
+	for (i = 0; i < nr; i++)
+		printf(" %d", fds[i]);
+	printf("\n");
+	fflush(stdout);
+	while (read(0, &byte, 1) > 0)
+		;
+	return 0;
+}
+
+static int cmd_check(char **args)
+{
+	struct file file;
+	int fd, ret = 0;
+
+	for (; *args; args++) {
+		parse_file(&file, *args);
+		fd = open_file(&file);
+		if (fd < 0)
+			err(1, "%s", *args);
+		ret |= check_file(&file, fd, file.seed, 1);
+	}
+	return ret ? 1 : 0;
+}
+
+/* @path with % being @nr. */
+static void number_path(char *buf, size_t size, const char *path, unsigned int nr)
+{
+	const char *mark = strchr(path, '%');
+
+	if (mark)
+		snprintf(buf, size, "%.*s%u%s", (int)(mark - path), path, nr, mark + 1);
+	else
+		snprintf(buf, size, "%s", path);
+}
+
+static void write_fd(const char *path, int fd)
+{
+	char name[4096], text[32];
+	int attr, len;
+
+	snprintf(name, sizeof(name), "%s/fd", path);
+	len = snprintf(text, sizeof(text), "self:%d\n", fd);
+	attr = open(name, O_WRONLY);
+	if (attr < 0 || write(attr, text, len) != len)
+		err(1, "%s", name);
+	close(attr);
+}
+
+static int cmd_preserve(char **args)
+{
+	const char *pattern_path = args[0];
+	unsigned int count = parse_number(args[1]), i;
+	char path[2048], *slash;
+	struct file file;
+	int fd;
+
+	parse_file(&file, args[2]);
+	for (i = 0; i < count; i++) {
+		number_path(path, sizeof(path), pattern_path, i);
+		slash = strrchr(path, '/');
+		if (!slash)
+			errx(2, "not SESSION/TOKEN: %s", path);
+		*slash = '\0';
+		if (mkdir(path, 0755) && errno != EEXIST)
+			err(1, "%s", path);
+		*slash = '/';
+		if (mkdir(path, 0755))
+			err(1, "%s", path);
+		fd = make_file(&file, file.seed < 0 ? -1 : file.seed + i);
+		write_fd(path, fd);
+		close(fd);
+	}
+	return 0;
+}
+
+static int cmd_retrieve(char **args)
+{
+	unsigned int count = parse_number(args[1]), i;
+	struct file file;
+	char path[2048];
+	int fd, ret = 0;
+
+	parse_file(&file, args[2]);
+	fd = file.fd < 0 ? 100 : file.fd;
+	for (i = 0; i < count; i++) {
+		number_path(path, sizeof(path), args[0], i);
+		write_fd(path, fd);
+		if (check_file(&file, fd, file.seed < 0 ? -1 : file.seed + i, 0)) {
+			warnx("%s: not what was preserved", path);
+			ret = 1;
+		}
+		close(fd);
+	}
+	return ret;
+}
+
+static const struct {
+	const char *name;
+	int min_args;
+	int max_args;
+	int (*func)(char **args);
+} commands[] = {
+	{ "make", 0, 1 << 20, cmd_make },
+	{ "check", 1, 1 << 20, cmd_check },
+	{ "preserve", 3, 3, cmd_preserve },
+	{ "retrieve", 3, 3, cmd_retrieve },
+};
+
+int main(int argc, char **argv)
+{
+	size_t i;
+
+	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help"))) {
+		fputs(usage_text, stdout);
+		return 0;
+	}
+	for (i = 0; argc > 1 && i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(argv[1], commands[i].name) && argc - 2 >= commands[i].min_args &&
+		    argc - 2 <= commands[i].max_args)
+			return commands[i].func(argv + 2);
+	fputs(usage_text, stderr);
+	return 2;
+}
