@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# One virtual machine, driven from the host. Used by the bats files, scripts/demo and scripts/vm.
+#
+# VM_DIR names the machine: a directory in which everything of it lies. Two machines are two VM_DIRs.
+#   ARCH, DEBUG  choose the kernel and the root: build/ARCH[-debug]
+#   VM_ACCEL     kvm or tcg; probed when unset
+#
+# The guest runs qemu-guest-agent on a virtio-serial port; lib/agent talks to it. The console is only written
+# down. What goes wrong with the guest itself is told apart: vm_failure is late (the command went past its
+# deadline), hung (the guest answers nothing), dead (QEMU has gone), refused (a kexec) or empty.
+
+VM_LIB=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
+VM_REPO=$(realpath "$VM_LIB/../../..")
+# shellcheck source=arch.bash
+. "$VM_LIB/arch.bash"
+
+# Deadlines in seconds, ample: they are for what never comes. Sanitizers make everything slower.
+VM_SECONDS=30
+VM_BOOT_SECONDS=60
+VM_MEMORY=512M
+# What the next kernel has to boot in: its image, its root packed and unpacked, its early allocations.
+VM_SCRATCH=16M,112M,16M
+VM_BUILD=$VM_REPO/build/$ARCH
+if [[ ${DEBUG:-0} != 0 ]]; then
+	VM_BUILD+=-debug
+	VM_SECONDS=120
+	VM_BOOT_SECONDS=300
+	# KASAN's shadow is an eighth of the memory, and allocated early.
+	VM_MEMORY=2G
+	VM_SCRATCH=64M,512M,64M
+fi
+
+# shellcheck disable=SC2034  # set for those who source this
+vm_failure=''
+
+# vm_probe_accel: kvm if a kernel without a root gets to its panic under it, which takes half a second; else
+# tcg. A /dev/kvm that is there proves nothing: in some nested setups a guest hangs on its first instruction.
+vm_probe_accel() {
+	local rc=0
+	if [[ -w /dev/kvm && $(uname -m) == "${ARCH_GNU%%-*}" ]]; then
+		timeout -s KILL 5 "${ARCH_QEMU[@]}" -accel kvm -cpu host -m 512M -nodefaults -display none -no-reboot \
+			-kernel "$VM_BUILD/$ARCH_IMAGE" -append panic=-1 </dev/null >/dev/null 2>&1 || rc=$?
+		if ((rc == 0)); then
+			echo kvm
+			return
+		fi
+	fi
+	echo tcg
+}
+
+# vm_command [-m MEMORY] [-c CPUS] [-a APPEND] [QEMU ARGUMENT…]: set vm_command, the QEMU command line but for
+# the console, and put what the guest finds on /boot into $VM_DIR/share.
+vm_command() {
+	local memory=$VM_MEMORY cpus=2 append='' opt OPTIND
+	while getopts m:c:a: opt; do
+		case $opt in
+		m) memory=$OPTARG ;;
+		c) cpus=$OPTARG ;;
+		a) append+=" $OPTARG" ;;
+		*) return 2 ;;
+		esac
+	done
+	shift $((OPTIND - 1))
+
+	: "${VM_ACCEL:=$(vm_probe_accel)}"
+	mkdir -p "$VM_DIR/share"
+	cp "$VM_BUILD/$ARCH_IMAGE" "$VM_DIR/share/vmlinuz-next"
+	cp "$VM_BUILD/initramfs.cpio.gz" "$VM_DIR/share/initrd-next"
+
+	vm_command=("${ARCH_QEMU[@]}" -smp "$cpus" -m "$memory" -nodefaults -display none -no-reboot)
+	case $VM_ACCEL in
+	kvm) vm_command+=(-accel kvm -cpu host) ;;
+	tcg) vm_command+=(-accel "tcg,thread=multi" -cpu max) ;;
+	esac
+	vm_command+=(
+		-kernel "$VM_DIR/share/vmlinuz-next" -initrd "$VM_DIR/share/initrd-next"
+		-append "console=$ARCH_CONSOLE panic=-1 kho=on liveupdate=on kho_scratch=$VM_SCRATCH$append"
+		-device virtio-rng-pci -device virtio-serial-pci
+		-chardev "socket,id=agent,path=$VM_DIR/agent.sock,server=on,wait=off"
+		-device "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"
+		-fsdev "local,id=next,path=$VM_DIR/share,security_model=none,readonly=on"
+		-device "virtio-9p-pci,fsdev=next,mount_tag=next"
+		"$@"
+	)
+}
+
+# vm_start [-m MEMORY] [-c CPUS] [-a APPEND] [QEMU ARGUMENT…]: boot, until the agent answers.
+vm_start() {
+	local vm_command
+	vm_command "$@" || return
+	rm -f "$VM_DIR/agent.sock"
+	# Descriptor 3 is bats' own: it would wait for QEMU to close it.
+	"${vm_command[@]}" -chardev "file,id=console,path=$VM_DIR/console.log,append=on" -serial chardev:console </dev/null >"$VM_DIR/qemu.log" 2>&1 3>&- &
+	echo $! >"$VM_DIR/pid"
+	# QEMU makes the socket before anything that takes time.
+	if ! vm_until 10 test -S "$VM_DIR/agent.sock"; then
+		cat "$VM_DIR/qemu.log"
+		return 1
+	fi
+	if ! vm_agent "$VM_BOOT_SECONDS" boot none; then
+		cat "$VM_DIR/qemu.log"
+		echo "vm_start: $vm_failure"
+		vm_stop
+		return 1
+	fi
+	cp "$VM_DIR/stdout" "$VM_DIR/boot_id"
+}
+
+# vm_until SECONDS COMMAND…: until COMMAND succeeds, or the deadline.
+vm_until() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		((SECONDS < end)) || return 1
+		sleep 0.02
+	done
+}
+
+# vm_alive: is QEMU there? A zombie is not, whoever is to reap it.
+vm_alive() {
+	local pid
+	[[ -e $VM_DIR/pid ]] || return
+	pid=$(<"$VM_DIR/pid")
+	kill -0 "$pid" 2>/dev/null && ! grep -q '^State:.Z' "/proc/$pid/status"
+}
+
+# vm_agent SECONDS ACTION ARGUMENT: lib/agent, with what it has to say of the guest in vm_failure.
+vm_agent() {
+	local rc=0
+	"$VM_LIB/agent" "$VM_DIR/agent.sock" "$VM_DIR" "$@" || rc=$?
+	case $rc in
+	0) vm_failure= ;;
+	10) vm_failure=late ;;
+	11) vm_failure=hung ;;
+	12)
+		vm_failure=dead
+		# Its socket is closed; the process follows.
+		vm_until 10 vm_dead
+		;;
+	13) vm_failure=refused ;;
+	*) vm_failure="agent: $rc" ;;
+	esac
+	[[ -z $vm_failure ]]
+}
+
+# vm_results: take over what the command left: status, output, stderr and lines, as bats' run sets them.
+vm_results() {
+	status=$(<"$VM_DIR/status")
+	# A NUL cannot be in a shell variable; who needs it looks at the file.
+	output=$(tr -d '\0' <"$VM_DIR/stdout")
+	stderr=$(tr -d '\0' <"$VM_DIR/stderr")
+	# shellcheck disable=SC2034  # for the caller
+	mapfile -t lines <<<"$output"
+}
+
+# vm_run [-e STATUS] [-f FAILURE] [-t SECONDS] SCRIPT…: run SCRIPT in the guest's bash and log it, as a person
+# sees it. Sets status, output (stdout), stderr and lines. Fails when the exit status is not STATUS (0; "any"
+# takes all), or when the guest did not get to one. With -f, it is that FAILURE of the guest that must come.
+vm_run() {
+	local expected=0 failure='' seconds=$VM_SECONDS opt OPTIND
+	while getopts e:f:t: opt; do
+		case $opt in
+		e) expected=$OPTARG ;;
+		f) failure=$OPTARG ;;
+		t) seconds=$OPTARG ;;
+		*) return 2 ;;
+		esac
+	done
+	shift $((OPTIND - 1))
+
+	echo "guest# $*"
+	if ! vm_agent "$seconds" run "$*"; then
+		echo "vm_run: the guest is $vm_failure (deadline: $seconds s)"
+		[[ $vm_failure == "$failure" ]]
+		return
+	fi
+	vm_results
+	[[ -z $output ]] || echo "$output"
+	[[ -z $stderr ]] || echo "$stderr"
+	if [[ -n $failure ]]; then
+		echo "vm_run: the guest was to be $failure, and is not"
+		return 1
+	fi
+	if [[ $expected != any && $expected != "$status" ]]; then
+		echo "vm_run: exit status $status, expected $expected"
+		return 1
+	fi
+}
+
+# vm_spawn SCRIPT…: start SCRIPT in the guest and leave it running; its pid, which is its process group's too,
+# goes to output.
+vm_spawn() {
+	echo "guest# $* &"
+	vm_agent "$VM_SECONDS" spawn "$*" || return
+	output=$(<"$VM_DIR/stdout")
+}
+
+# vm_push FILE [PLACE]: copy FILE from the host to PLACE (/tmp) in the guest.
+vm_push() {
+	local name=${1##*/}
+	cp "$1" "$VM_DIR/share/.$name"
+	vm_run "cp '/boot/.$name' '${2:-/tmp}/$name'"
+	rm "$VM_DIR/share/.$name"
+}
+
+# vm_load: make the guest's kernel ready to kexec into /boot/vmlinuz-next, with its own command line.
+vm_load() {
+	vm_run -t "$VM_BOOT_SECONDS" "kexec -s -l /boot/vmlinuz-next --reuse-cmdline --initrd=/boot/initrd-next"
+}
+
+# vm_jump: go to the kernel that is loaded; done when an agent answers that lives under another boot id.
+vm_jump() {
+	echo "guest# kexec -e"
+	if ! vm_agent "$VM_BOOT_SECONDS" kexec "$(<"$VM_DIR/boot_id")"; then
+		if [[ $vm_failure == refused ]]; then
+			vm_results
+			echo "$output$stderr"
+		fi
+		echo "vm_jump: $vm_failure"
+		return 1
+	fi
+	cp "$VM_DIR/stdout" "$VM_DIR/boot_id"
+}
+
+# vm_kexec: replace the kernel.
+vm_kexec() {
+	vm_load && vm_jump
+}
+
+# vm_kexec_fails: a kexec that the kernel must refuse. The machine goes on, under the boot id it had; output is
+# what kexec said.
+vm_kexec_fails() {
+	if vm_kexec; then
+		echo "vm_kexec_fails: the kexec went through"
+		return 1
+	fi
+	[[ $vm_failure == refused ]] || return
+	output=$stderr
+}
+
+# vm_console: what the kernels have written, from the first boot on.
+vm_console() {
+	tr -d '\r' <"$VM_DIR/console.log"
+}
+
+# vm_stop: switch the machine off. It has no disk that could want to be synced.
+vm_stop() {
+	vm_alive || return 0
+	kill "$(<"$VM_DIR/pid")"
+	vm_until 10 vm_dead || kill -KILL "$(<"$VM_DIR/pid")"
+	rm "$VM_DIR/pid"
+}
+
+vm_dead() {
+	! vm_alive
+}
