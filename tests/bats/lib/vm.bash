@@ -50,7 +50,7 @@ vm_probe_accel() {
 	echo tcg
 }
 
-# vm_command [-m MEMORY] [-c CPUS] [-a APPEND] [QEMU ARGUMENT…]: set vm_command, the QEMU command line but for
+# vm_command [-m MEMORY] [-c CPUS] [-a APPEND] [-- QEMU ARGUMENT…]: set vm_command, the QEMU command line but for
 # the console, and put what the guest finds on /boot into $VM_DIR/share.
 vm_command() {
 	local memory=$VM_MEMORY cpus=2 append='' opt OPTIND
@@ -72,7 +72,7 @@ vm_command() {
 	vm_command=("${ARCH_QEMU[@]}" -smp "$cpus" -m "$memory" -nodefaults -display none -no-reboot)
 	case $VM_ACCEL in
 	kvm) vm_command+=(-accel kvm -cpu host) ;;
-	tcg) vm_command+=(-accel "tcg,thread=multi" -cpu max) ;;
+	tcg) vm_command+=(-accel "tcg,thread=multi" -cpu "$ARCH_TCG_CPU") ;;
 	esac
 	vm_command+=(
 		-kernel "$VM_DIR/share/vmlinuz-next" -initrd "$VM_DIR/share/initrd-next"
@@ -86,7 +86,7 @@ vm_command() {
 	)
 }
 
-# vm_start [-m MEMORY] [-c CPUS] [-a APPEND] [QEMU ARGUMENT…]: boot, until the agent answers.
+# vm_start [-m MEMORY] [-c CPUS] [-a APPEND] [-- QEMU ARGUMENT…]: boot, until the agent answers.
 vm_start() {
 	local vm_command
 	vm_command "$@" || return
@@ -120,10 +120,7 @@ vm_until() {
 
 # vm_alive: is QEMU there? A zombie is not, whoever is to reap it.
 vm_alive() {
-	local pid
-	[[ -e $VM_DIR/pid ]] || return
-	pid=$(<"$VM_DIR/pid")
-	kill -0 "$pid" 2>/dev/null && ! grep -q '^State:.Z' "/proc/$pid/status"
+	[[ -e $VM_DIR/pid ]] && grep -q '^State:.[^ZX]' "/proc/$(<"$VM_DIR/pid")/status" 2>/dev/null
 }
 
 # vm_agent SECONDS ACTION ARGUMENT: lib/agent, with what it has to say of the guest in vm_failure.
