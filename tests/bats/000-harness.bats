@@ -168,6 +168,15 @@ $(<"$VM_DIR/boot_id")"
 	expect_kernel_line ''
 }
 
+@test "a session that is left behind is found, and removed" {
+	vm_run -e any "mkdir $LUO/sessions/left $LUO/sessions/left/1"
+	((status == 0)) || skip 'this kernel has no liveupdate in configfs'
+	run teardown
+	assert_failure
+	assert_output --partial "left behind: $LUO/sessions/left"
+	vm_run "[ ! -e $LUO/sessions/left ]"
+}
+
 @test "trouble of one test is not blamed on the next" {
 	kernel_log_clean
 }
