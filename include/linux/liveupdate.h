@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Live Update Orchestrator: what a driver needs to have its files preserved
+ * across a kexec. Documentation/core-api/liveupdate.rst tells how to use it.
+ */
+#ifndef _LINUX_LIVEUPDATE_H
+#define _LINUX_LIVEUPDATE_H
+
+#include <linux/atomic.h>
+#include <linux/bug.h>
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/kho/abi/luo.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/types.h>
+#include <uapi/linux/liveupdate.h>
+
+struct file;
+struct liveupdate_file_handler;
+struct liveupdate_flb;
+struct module;
+
+/**
+ * struct liveupdate_file_op_args - what a file callback is told, and tells
+ * @handler:         the handler that is called
+ * @retrieve_status: for can_finish() and finish(): 1 when the file was
+ *                   retrieved, 0 when nobody asked for it, a negative errno
+ *                   when the last attempt failed
+ * @file:            the file; retrieve() sets it, and hands its reference over
+ * @serialized_data: the handle that goes to the next kernel; preserve() sets
+ *                   it, freeze() may change it
+ * @private_data:    the handler's own, kept from one callback on a file to the
+ *                   next in the same kernel and never handed over
+ */
+struct liveupdate_file_op_args {
+	struct liveupdate_file_handler *handler;
+	int retrieve_status;
+	struct file *file;
+	u64 serialized_data;
+	void *private_data;
+};
+
+/**
+ * struct liveupdate_file_ops - callbacks of a file handler
+ * @can_preserve: Required. Is this a file for the handler? Cheap, and without
+ *                side effect.
+ * @preserve:     Required. Save the file. It stays in use afterwards.
+ * @unpreserve:   Required. Undo preserve(); cannot fail.
+ * @freeze:       Optional. The last chance to update what was saved. Called in
+ *                the reboot path: it must not allocate.
+ * @unfreeze:     Optional. Undo freeze(); the machine goes on after all.
+ * @retrieve:     Required. Make the file again from what was saved. When it
+ *                fails it must leave everything such that it can be called
+ *                again; @private_data is kept for that.
+ * @can_finish:   Optional. May the file's session be finished now?
+ * @finish:       Required. The kernel gives the file up: free what is left of
+ *                what was saved, the file's content too when it was not
+ *                retrieved. Cannot fail.
+ * @get_id:       Optional. What identifies the file's content, so that it is
+ *                not preserved twice; by default the struct file itself.
+ * @get_size:     Optional. The size in bytes of a file that was not retrieved
+ *                yet, read from what was saved.
+ * @owner:        the module that the callbacks live in
+ *
+ * All are called in process context and may sleep. Callbacks on one file are
+ * never called at the same time.
+ */
+struct liveupdate_file_ops {
+	bool (*can_preserve)(struct liveupdate_file_handler *handler,
+			     struct file *file);
+	int (*preserve)(struct liveupdate_file_op_args *args);
+	void (*unpreserve)(struct liveupdate_file_op_args *args);
+	int (*freeze)(struct liveupdate_file_op_args *args);
+	void (*unfreeze)(struct liveupdate_file_op_args *args);
+	int (*retrieve)(struct liveupdate_file_op_args *args);
+	bool (*can_finish)(struct liveupdate_file_op_args *args);
+	void (*finish)(struct liveupdate_file_op_args *args);
+	unsigned long (*get_id)(struct file *file);
+	int (*get_size)(struct liveupdate_file_op_args *args, u64 *size);
+	struct module *owner;
+};
+
+/**
+ * struct liveupdate_file_handler - a file type that can be preserved
+ * @ops:        its callbacks
+ * @compatible: names the type and the version of what preserve() saves, e.g.
+ *              "memfd-v2"; the next kernel finds its handler by it
+ */
+struct liveupdate_file_handler {
+	const struct liveupdate_file_ops *ops;
+	const char compatible[LIVEUPDATE_HNDL_COMPAT_LENGTH];
+
+	/* private: */
+	struct list_head __private list;	/* all handlers */
+	struct list_head __private flb_list;	/* the FLBs it depends on */
+	atomic_long_t __private files;		/* files that it is held for */
+};
+
+/**
+ * struct liveupdate_flb_op_args - what an FLB callback is told, and tells
+ * @flb:  the object that is called
+ * @data: the handle that goes to the next kernel; preserve() sets it
+ * @obj:  the live object; preserve() and retrieve() set it
+ */
+struct liveupdate_flb_op_args {
+	struct liveupdate_flb *flb;
+	u64 data;
+	void *obj;
+};
+
+/**
+ * struct liveupdate_flb_ops - callbacks of a file-lifecycle-bound object
+ * @preserve:   the first file that depends on the object is being preserved
+ * @unpreserve: the last such file was unpreserved
+ * @retrieve:   somebody asks for the object in the next kernel, or its last
+ *              file is finished and nobody had asked
+ * @finish:     the last file that depends on the object was finished
+ * @owner:      the module that the callbacks live in
+ *
+ * All are required, are called in process context and may sleep.
+ */
+struct liveupdate_flb_ops {
+	int (*preserve)(struct liveupdate_flb_op_args *argp);
+	void (*unpreserve)(struct liveupdate_flb_op_args *argp);
+	int (*retrieve)(struct liveupdate_flb_op_args *argp);
+	void (*finish)(struct liveupdate_flb_op_args *argp);
+	struct module *owner;
+};
+
+/*
+ * One direction of an FLB's life.
+ * @lock:  protects the rest; the callbacks are called under it
+ * @files: how many files depend on the object: they are preserved, or were by
+ *         the previous kernel and are not finished
+ * @refs:  references got with liveupdate_flb_get_*() and not yet put
+ * @data:  the handle of preserve()
+ * @obj:   the live object, while @live
+ * @live:  preserved, or retrieved; a reference on the module is held
+ */
+struct luo_flb_state {
+	struct mutex lock;	/* see above */
+	u64 files;
+	u64 refs;
+	u64 data;
+	void *obj;
+	bool live;
+};
+
+/*
+ * What the core keeps in an FLB.
+ * @list:        in the list of all FLBs that a handler depends on
+ * @outgoing:    on its way to the next kernel
+ * @incoming:    on its way from the previous one
+ * @users:       handlers that depend on it
+ * @initialized: whether the rest is
+ */
+struct luo_flb_private {
+	struct list_head list;
+	struct luo_flb_state outgoing;
+	struct luo_flb_state incoming;
+	unsigned int users;
+	bool initialized;
+};
+
+/**
+ * struct liveupdate_flb - state that many files share, preserved once
+ * @ops:        its callbacks
+ * @compatible: names the object and the version of what preserve() saves
+ */
+struct liveupdate_flb {
+	const struct liveupdate_flb_ops *ops;
+	const char compatible[LIVEUPDATE_FLB_COMPAT_LENGTH];
+
+	/* private: */
+	struct luo_flb_private __private private;
+};
+
+#ifdef CONFIG_LIVEUPDATE
+
+bool liveupdate_enabled(void);
+int liveupdate_reboot(void);
+void *liveupdate_preserved_data(u64 phys, u64 size);
+
+int liveupdate_register_file_handler(struct liveupdate_file_handler *fh);
+void liveupdate_unregister_file_handler(struct liveupdate_file_handler *fh);
+
+int liveupdate_register_flb(struct liveupdate_file_handler *fh,
+			    struct liveupdate_flb *flb);
+void liveupdate_unregister_flb(struct liveupdate_file_handler *fh,
+			       struct liveupdate_flb *flb);
+
+int liveupdate_flb_get_incoming(struct liveupdate_flb *flb, void **objp);
+void liveupdate_flb_put_incoming(struct liveupdate_flb *flb);
+
+int liveupdate_flb_get_outgoing(struct liveupdate_flb *flb, void **objp);
+void liveupdate_flb_put_outgoing(struct liveupdate_flb *flb);
+
+#else /* CONFIG_LIVEUPDATE */
+
+static inline bool liveupdate_enabled(void)
+{
+	return false;
+}
+
+static inline int liveupdate_reboot(void)
+{
+	return 0;
+}
+
+static inline int liveupdate_register_file_handler(struct liveupdate_file_handler *fh)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void liveupdate_unregister_file_handler(struct liveupdate_file_handler *fh)
+{
+}
+
+static inline int liveupdate_register_flb(struct liveupdate_file_handler *fh,
+					  struct liveupdate_flb *flb)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void liveupdate_unregister_flb(struct liveupdate_file_handler *fh,
+					     struct liveupdate_flb *flb)
+{
+}
+
+static inline int liveupdate_flb_get_incoming(struct liveupdate_flb *flb,
+					      void **objp)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void liveupdate_flb_put_incoming(struct liveupdate_flb *flb)
+{
+}
+
+static inline int liveupdate_flb_get_outgoing(struct liveupdate_flb *flb,
+					      void **objp)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void liveupdate_flb_put_outgoing(struct liveupdate_flb *flb)
+{
+}
+
+#endif /* CONFIG_LIVEUPDATE */
+#endif /* _LINUX_LIVEUPDATE_H */
