@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The hand-over format "luo-v1": a flattened device tree that points to arrays
+ * which are contiguous in physical memory; see include/linux/kho/abi/luo.h.
+ *
+ * The tree is there, and valid, as long as there is a session to hand over;
+ * the reboot path fills in the arrays.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cleanup.h>
+#include <linux/errno.h>
+#include <linux/gfp.h>
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/luo.h>
+#include <linux/libfdt.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/string.h>
+
+#include "luo_internal.h"
+
+/* What is handed over, all of it preserved; NULL while there is no session */
+static struct {
+	void *fdt;
+	struct luo_session_header_ser *sessions;
+	struct luo_flb_header_ser *flbs;
+} luo_v1;
+
+/*
+ * Have @room hold @size bytes, preserved and zeroed; 0 gives it back. Contents
+ * are not kept: only the reboot path writes there. Room for twice as much as
+ * is needed is kept, so that going back and forth costs nothing.
+ */
+static int luo_v1_resize(void **room, size_t size)
+{
+	unsigned int order = size ? get_order(size) : 0;
+	struct folio *folio;
+	int err;
+
+	if (*room && size) {
+		unsigned int have = folio_order(virt_to_folio(*room));
+
+		if (have == order || have == order + 1)
+			return 0;
+	}
+
+	if (size) {
+		if (order > MAX_PAGE_ORDER)
+			return -ENOSPC;
+		folio = folio_alloc(GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN, order);
+		if (!folio)
+			return -ENOMEM;
+		err = kho_preserve_folio(folio);
+		if (err) {
+			folio_put(folio);
+			return err;
+		}
+	}
+
+	kho_unpreserve_free(*room);
+	*room = size ? folio_address(folio) : NULL;
+	return 0;
+}
+
+static int luo_v1_write_node(void *fdt, const char *name, const char *compatible,
+			     const char *header, void *where)
+{
+	u64 phys = virt_to_phys(where);
+
+	return fdt_begin_node(fdt, name) ?:
+	       fdt_property_string(fdt, "compatible", compatible) ?:
+	       fdt_property(fdt, header, &phys, sizeof(phys)) ?:
+	       fdt_end_node(fdt);
+}
+
+static int luo_v1_write_fdt(void)
+{
+	u64 number = luo_get_number() + 1;
+	void *fdt = luo_v1.fdt;
+	int err;
+
+	err = fdt_create(fdt, LUO_FDT_SIZE) ?:
+	      fdt_finish_reservemap(fdt) ?:
+	      fdt_begin_node(fdt, "") ?:
+	      fdt_property_string(fdt, "compatible", LUO_FDT_COMPATIBLE) ?:
+	      fdt_property(fdt, LUO_FDT_LIVEUPDATE_NUM, &number, sizeof(number)) ?:
+	      luo_v1_write_node(fdt, LUO_FDT_SESSION_NODE_NAME,
+				LUO_FDT_SESSION_COMPATIBLE,
+				LUO_FDT_SESSION_HEADER, luo_v1.sessions) ?:
+	      luo_v1_write_node(fdt, LUO_FDT_FLB_NODE_NAME,
+				LUO_FDT_FLB_COMPATIBLE,
+				LUO_FDT_FLB_HEADER, luo_v1.flbs) ?:
+	      fdt_end_node(fdt) ?:
+	      fdt_finish(fdt);
+
+	return WARN_ON_ONCE(err) ? -EINVAL : 0;
+}
+
+static void luo_v1_end(void)
+{
+	if (luo_v1.fdt)
+		kho_remove_subtree(luo_v1.fdt);
+	luo_v1_resize(&luo_v1.fdt, 0);
+	luo_v1_resize((void **)&luo_v1.sessions, 0);
+	luo_v1_resize((void **)&luo_v1.flbs, 0);
+}
+
+static int luo_v1_begin(void)
+{
+	int err;
+
+	err = luo_v1_resize(&luo_v1.fdt, LUO_FDT_SIZE);
+	if (!err)
+		err = luo_v1_resize((void **)&luo_v1.flbs, PAGE_SIZE);
+	if (!err)
+		err = luo_v1_resize((void **)&luo_v1.sessions, PAGE_SIZE);
+	if (!err) {
+		luo_v1.flbs->pgcnt = 1;
+		err = luo_v1_write_fdt();
+	}
+	if (!err)
+		err = kho_add_subtree(LUO_FDT_KHO_ENTRY_NAME, luo_v1.fdt, LUO_FDT_SIZE);
+	if (err)
+		luo_v1_end();
+	return err;
+}
+
+static struct luo_session_ser *luo_v1_sessions(struct luo_session_header_ser *header)
+{
+	return (void *)(header + 1);
+}
+
+static int luo_v1_reserve_sessions(u64 nr)
+{
+	size_t size;
+	int err;
+
+	if (!nr) {
+		luo_v1_end();
+		return 0;
+	}
+
+	if (!luo_v1.fdt) {
+		err = luo_v1_begin();
+		if (err)
+			return err;
+	}
+
+	size = size_add(sizeof(*luo_v1.sessions),
+			size_mul(nr, sizeof(struct luo_session_ser)));
+	err = luo_v1_resize((void **)&luo_v1.sessions, size);
+	return err ?: luo_v1_write_fdt();
+}
+
+static int luo_v1_reserve_files(void **room, u64 nr)
+{
+	return luo_v1_resize(room, size_mul(nr, sizeof(struct luo_file_ser)));
+}
+
+static int luo_v1_reserve_flbs(u64 nr)
+{
+	size_t size = size_add(sizeof(*luo_v1.flbs),
+			       size_mul(nr, sizeof(struct luo_flb_ser)));
+	int err = luo_v1_resize((void **)&luo_v1.flbs, size);
+
+	if (err)
+		return err;
+	luo_v1.flbs->pgcnt = folio_nr_pages(virt_to_folio(luo_v1.flbs));
+	return luo_v1_write_fdt();
+}
+
+static void luo_v1_write_files(struct luo_session *session,
+			       struct luo_file_set_ser *set)
+{
+	struct luo_file_ser *ser = session->room;
+	struct luo_file *lf;
+
+	set->files = ser ? virt_to_phys(ser) : 0;
+	set->count = 0;
+	luo_for_each_file(lf, session) {
+		strscpy_pad(ser[set->count].compatible, lf->compatible);
+		ser[set->count].data = lf->data;
+		ser[set->count].token = lf->token;
+		set->count++;
+	}
+}
+
+static void luo_v1_write(void)
+{
+	struct luo_session_ser *ser;
+	struct luo_session *session;
+	u64 nr = 0;
+
+	if (!luo_v1.fdt)
+		return;
+
+	ser = luo_v1_sessions(luo_v1.sessions);
+	luo_for_each_session(session, &luo_outgoing) {
+		if (session->abandoned)
+			continue;
+		strscpy_pad(ser[nr].name, session->name);
+		luo_v1_write_files(session, &ser[nr].file_set_ser);
+		nr++;
+	}
+	luo_v1.sessions->count = nr;
+	luo_v1.flbs->count = luo_flb_write((void *)(luo_v1.flbs + 1));
+}
+
+/* A u64 property of a node; returns -EINVAL when it is not there or not one. */
+static int luo_v1_read_u64(const void *fdt, int node, const char *name, u64 *value)
+{
+	int len;
+	const void *prop = fdt_getprop(fdt, node, name, &len);
+
+	if (!prop || len != sizeof(*value))
+		return -EINVAL;
+	memcpy(value, prop, sizeof(*value));
+	return 0;
+}
+
+static bool luo_v1_is_string(const char *s, size_t size)
+{
+	return *s && strnlen(s, size) < size;
+}
+
+/* The compatible string of a node, or NULL when it has none. */
+static const char *luo_v1_compatible(const void *fdt, int node)
+{
+	int len;
+	const char *compatible = fdt_getprop(fdt, node, "compatible", &len);
+
+	return compatible && len > 0 && luo_v1_is_string(compatible, len) ?
+	       compatible : NULL;
+}
+
+static const char *luo_v1_identify(const void *fdt, size_t size)
+{
+	if (size < FDT_V17_SIZE || fdt_check_header(fdt) || fdt_totalsize(fdt) > size)
+		return NULL;
+	return luo_v1_compatible(fdt, 0);
+}
+
+static int luo_v1_read_number(const void *fdt, u64 *number)
+{
+	return luo_v1_read_u64(fdt, 0, LUO_FDT_LIVEUPDATE_NUM, number);
+}
+
+/* The physical address that a node points to, if it is of the version we know. */
+static int luo_v1_find_header(const void *fdt, const char *name,
+			      const char *compatible, const char *header, u64 *phys)
+{
+	const char *found;
+	int node;
+
+	node = fdt_subnode_offset(fdt, 0, name);
+	if (node < 0)
+		return -ENOENT;
+	found = luo_v1_compatible(fdt, node);
+	if (!found || strcmp(found, compatible))
+		return -EPROTONOSUPPORT;
+	return luo_v1_read_u64(fdt, node, header, phys);
+}
+
+static int luo_v1_read_flb_array(const void *fdt)
+{
+	struct luo_flb_header_ser *header;
+	struct luo_flb_ser *ser;
+	u64 phys, i;
+	int err, ret;
+
+	ret = luo_v1_find_header(fdt, LUO_FDT_FLB_NODE_NAME, LUO_FDT_FLB_COMPATIBLE,
+				 LUO_FDT_FLB_HEADER, &phys);
+	if (ret)
+		return ret;
+	header = liveupdate_preserved_data(phys, sizeof(*header));
+	if (!header)
+		return -EFAULT;
+	if (!liveupdate_preserved_data(phys, size_add(sizeof(*header),
+						      size_mul(header->count, sizeof(*ser)))))
+		return -EINVAL;
+
+	ser = (void *)(header + 1);
+	for (i = 0; i < header->count; i++) {
+		err = -EINVAL;
+		if (luo_v1_is_string(ser[i].name, sizeof(ser[i].name)))
+			err = luo_flb_add_incoming(ser[i].name, ser[i].data, ser[i].count);
+		if (err)
+			ret = err;
+	}
+	if (!ret)
+		kho_restore_free(header);
+	return ret;
+}
+
+static void luo_v1_read_flbs(const void *fdt)
+{
+	int err = luo_v1_read_flb_array(fdt);
+
+	if (err)
+		luo_set_last_error(NULL, NULL, "an FLB of the hand-over", err);
+}
+
+static int luo_v1_read_files(struct luo_session *session,
+			     const struct luo_file_set_ser *set)
+{
+	struct luo_file_ser *ser;
+	int err, ret = 0;
+	u64 i;
+
+	if (!set->count)
+		return 0;
+	if (check_mul_overflow(set->count, sizeof(*ser), &i))
+		return -EINVAL;
+	ser = liveupdate_preserved_data(set->files, i);
+	if (!ser)
+		return -EFAULT;
+
+	for (i = 0; i < set->count; i++) {
+		if (luo_v1_is_string(ser[i].compatible, sizeof(ser[i].compatible)))
+			err = luo_file_add_incoming(session, ser[i].token,
+						    ser[i].compatible, ser[i].data);
+		else
+			err = -EINVAL;
+		if (err) {
+			luo_set_last_error(session, NULL, "a file of it is lost", err);
+			ret = err;
+		}
+	}
+
+	/* What was not understood may be of use to somebody: let it lie. */
+	if (!ret)
+		kho_restore_free(ser);
+	return 0;
+}
+
+static int luo_v1_read_session(const struct luo_session_ser *ser)
+{
+	struct luo_session *session;
+	int err;
+
+	if (!luo_v1_is_string(ser->name, sizeof(ser->name)))
+		return -EINVAL;
+	session = luo_session_alloc(ser->name, &luo_incoming);
+	if (!session)
+		return -ENOMEM;
+
+	err = luo_v1_read_files(session, &ser->file_set_ser);
+	if (err)
+		luo_set_last_error(session, NULL, "its files are lost", err);
+	err = luo_session_arrive(session);
+	if (err) {
+		luo_set_last_error(session, NULL, "hand-over", err);
+		luo_session_put(session);
+	}
+	return 0;
+}
+
+/* The array that a node's property points to, or why there is none. */
+static struct luo_session_header_ser *luo_v1_find_sessions(const void *fdt)
+{
+	struct luo_session_header_ser *header;
+	u64 phys, size;
+	int err;
+
+	err = luo_v1_find_header(fdt, LUO_FDT_SESSION_NODE_NAME, LUO_FDT_SESSION_COMPATIBLE,
+				 LUO_FDT_SESSION_HEADER, &phys);
+	if (err)
+		return ERR_PTR(err);
+
+	header = liveupdate_preserved_data(phys, sizeof(*header));
+	if (!header)
+		return ERR_PTR(-EFAULT);
+	size = size_add(sizeof(*header),
+			size_mul(header->count, sizeof(struct luo_session_ser)));
+	return liveupdate_preserved_data(phys, size) ? header : ERR_PTR(-EINVAL);
+}
+
+static void luo_v1_read(void *fdt)
+{
+	struct luo_session_header_ser *header;
+	int err, ret = 0;
+	u64 i;
+
+	header = luo_v1_find_sessions(fdt);
+	if (IS_ERR(header)) {
+		luo_set_last_error(NULL, NULL, "sessions of the hand-over", PTR_ERR(header));
+		return;
+	}
+
+	for (i = 0; i < header->count; i++) {
+		err = luo_v1_read_session(&luo_v1_sessions(header)[i]);
+		if (err) {
+			luo_set_last_error(NULL, NULL, "a session of the hand-over", err);
+			ret = err;
+		}
+	}
+	if (ret)
+		return;
+	kho_restore_free(header);
+	kho_restore_free(fdt);
+}
+
+const struct luo_abi luo_abi_v1 = {
+	.compatible = LUO_FDT_COMPATIBLE,
+	.reserve_sessions = luo_v1_reserve_sessions,
+	.reserve_files = luo_v1_reserve_files,
+	.reserve_flbs = luo_v1_reserve_flbs,
+	.write = luo_v1_write,
+	.identify = luo_v1_identify,
+	.read_number = luo_v1_read_number,
+	.read_flbs = luo_v1_read_flbs,
+	.read = luo_v1_read,
+};
