@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A file type to test live update with: open files of /dev/liveupdate-test hold
+ * a number each, which is written and read as text and can be preserved.
+ *
+ * Writing N to the module parameter fail_CALLBACK makes the Nth call of that
+ * callback from now on fail, once, with EBUSY for can_finish() and EIO else.
+ * The parameters preserved and frozen tell how many files are just that.
+ *
+ * As long as hold_reboot is set a reboot by kexec waits: all is frozen then, and
+ * processes still run.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/anon_inodes.h>
+#include <linux/atomic.h>
+#include <linux/fs.h>
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
+#include <linux/liveupdate.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/notifier.h>
+#include <linux/reboot.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/wait.h>
+
+#define TESTDEV_COMPATIBLE	"liveupdate-test-v1"
+
+struct testdev_file {
+	u64 value;
+};
+
+/* What is handed over */
+struct testdev_ser {
+	u64 value;
+};
+
+#define TESTDEV_FAIL(callback)						\
+	static atomic_t fail_##callback;				\
+	module_param_named(fail_##callback, fail_##callback.counter, int, 0644)
+
+TESTDEV_FAIL(preserve);
+TESTDEV_FAIL(freeze);
+TESTDEV_FAIL(retrieve);
+TESTDEV_FAIL(can_finish);
+
+static atomic_t testdev_preserved;
+module_param_named(preserved, testdev_preserved.counter, int, 0444);
+static atomic_t testdev_frozen;
+module_param_named(frozen, testdev_frozen.counter, int, 0444);
+
+static bool hold_reboot;
+static DECLARE_WAIT_QUEUE_HEAD(testdev_hold_wait);
+
+static int testdev_hold_set(const char *val, const struct kernel_param *kp)
+{
+	int err = param_set_bool(val, kp);
+
+	wake_up_all(&testdev_hold_wait);
+	return err;
+}
+
+static const struct kernel_param_ops testdev_hold_ops = {
+	.set = testdev_hold_set,
+	.get = param_get_bool,
+};
+module_param_cb(hold_reboot, &testdev_hold_ops, &hold_reboot, 0644);
+
+static int testdev_reboot(struct notifier_block *nb, unsigned long action, void *data)
+{
+	wait_event(testdev_hold_wait, !READ_ONCE(hold_reboot));
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block testdev_reboot_nb = {
+	.notifier_call = testdev_reboot,
+};
+
+/* Is this the call that was asked to fail? */
+static bool testdev_fails(atomic_t *countdown)
+{
+	return atomic_dec_if_positive(countdown) == 0;
+}
+
+static int testdev_open(struct inode *inode, struct file *file)
+{
+	file->private_data = kzalloc_obj(struct testdev_file);
+	return file->private_data ? 0 : -ENOMEM;
+}
+
+static int testdev_release(struct inode *inode, struct file *file)
+{
+	kfree(file->private_data);
+	return 0;
+}
+
+static ssize_t testdev_read(struct file *file, char __user *buf, size_t count,
+			    loff_t *pos)
+{
+	struct testdev_file *tf = file->private_data;
+	char text[24];
+	int len = scnprintf(text, sizeof(text), "%llu\n", tf->value);
+
+	return simple_read_from_buffer(buf, count, pos, text, len);
+}
+
+static ssize_t testdev_write(struct file *file, const char __user *buf,
+			     size_t count, loff_t *pos)
+{
+	struct testdev_file *tf = file->private_data;
+	int err = kstrtou64_from_user(buf, count, 10, &tf->value);
+
+	return err ?: count;
+}
+
+static const struct file_operations testdev_fops = {
+	.owner = THIS_MODULE,
+	.open = testdev_open,
+	.release = testdev_release,
+	.read = testdev_read,
+	.write = testdev_write,
+};
+
+static bool testdev_can_preserve(struct liveupdate_file_handler *handler,
+				 struct file *file)
+{
+	return file->f_op == &testdev_fops;
+}
+
+static int testdev_preserve(struct liveupdate_file_op_args *args)
+{
+	struct testdev_ser *ser;
+
+	if (testdev_fails(&fail_preserve))
+		return -EIO;
+
+	ser = kho_alloc_preserve(sizeof(*ser));
+	if (IS_ERR(ser))
+		return PTR_ERR(ser);
+	args->serialized_data = virt_to_phys(ser);
+	atomic_inc(&testdev_preserved);
+	return 0;
+}
+
+static void testdev_unpreserve(struct liveupdate_file_op_args *args)
+{
+	kho_unpreserve_free(phys_to_virt(args->serialized_data));
+	atomic_dec(&testdev_preserved);
+}
+
+static int testdev_freeze(struct liveupdate_file_op_args *args)
+{
+	struct testdev_ser *ser = phys_to_virt(args->serialized_data);
+	struct testdev_file *tf = args->file->private_data;
+
+	if (testdev_fails(&fail_freeze))
+		return -EIO;
+	ser->value = tf->value;
+	atomic_inc(&testdev_frozen);
+	return 0;
+}
+
+static void testdev_unfreeze(struct liveupdate_file_op_args *args)
+{
+	atomic_dec(&testdev_frozen);
+}
+
+static int testdev_retrieve(struct liveupdate_file_op_args *args)
+{
+	struct testdev_ser *ser;
+	struct testdev_file *tf;
+	struct file *file;
+
+	if (testdev_fails(&fail_retrieve))
+		return -EIO;
+
+	ser = liveupdate_preserved_data(args->serialized_data, sizeof(*ser));
+	if (!ser)
+		return -EINVAL;
+	tf = kzalloc_obj(*tf);
+	if (!tf)
+		return -ENOMEM;
+	file = anon_inode_getfile("[liveupdate-test]", &testdev_fops, tf, O_RDWR);
+	if (IS_ERR(file)) {
+		kfree(tf);
+		return PTR_ERR(file);
+	}
+	file->f_mode |= FMODE_PREAD | FMODE_PWRITE;
+	tf->value = ser->value;
+	kho_restore_free(ser);
+	args->file = file;
+	return 0;
+}
+
+static bool testdev_can_finish(struct liveupdate_file_op_args *args)
+{
+	return !testdev_fails(&fail_can_finish);
+}
+
+static void testdev_finish(struct liveupdate_file_op_args *args)
+{
+	if (args->retrieve_status <= 0)
+		kho_restore_free(liveupdate_preserved_data(args->serialized_data,
+							   sizeof(struct testdev_ser)));
+}
+
+static const struct liveupdate_file_ops testdev_file_ops = {
+	.can_preserve = testdev_can_preserve,
+	.preserve = testdev_preserve,
+	.unpreserve = testdev_unpreserve,
+	.freeze = testdev_freeze,
+	.unfreeze = testdev_unfreeze,
+	.retrieve = testdev_retrieve,
+	.can_finish = testdev_can_finish,
+	.finish = testdev_finish,
+	.owner = THIS_MODULE,
+};
+
+static struct liveupdate_file_handler testdev_handler = {
+	.ops = &testdev_file_ops,
+	.compatible = TESTDEV_COMPATIBLE,
+};
+
+static struct miscdevice testdev_misc = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "liveupdate-test",
+	.fops = &testdev_fops,
+};
+
+static int __init testdev_init(void)
+{
+	int err;
+
+	err = liveupdate_register_file_handler(&testdev_handler);
+	if (err)
+		return err;
+	err = misc_register(&testdev_misc);
+	if (err)
+		goto err_handler;
+	err = register_reboot_notifier(&testdev_reboot_nb);
+	if (err)
+		goto err_misc;
+	return 0;
+
+err_misc:
+	misc_deregister(&testdev_misc);
+err_handler:
+	liveupdate_unregister_file_handler(&testdev_handler);
+	return err;
+}
+module_init(testdev_init);
+
+static void __exit testdev_exit(void)
+{
+	unregister_reboot_notifier(&testdev_reboot_nb);
+	misc_deregister(&testdev_misc);
+	liveupdate_unregister_file_handler(&testdev_handler);
+}
+module_exit(testdev_exit);
+
+MODULE_DESCRIPTION("File type to test live update with");
+MODULE_LICENSE("GPL");
