@@ -36,6 +36,8 @@ static const char usage_text[] =
 	"       luo-hold check FILE...\n"
 	"       luo-hold preserve PATH COUNT FILE\n"
 	"       luo-hold retrieve PATH COUNT FILE\n"
+	"       luo-hold fill FILE\n"
+	"       luo-hold filled FILE\n"
 	"\n"
 	"make      make the files; then become COMMAND, which inherits them, or print our pid and\n"
 	"          their numbers and hold them until stdin ends\n"
@@ -44,6 +46,10 @@ static const char usage_text[] =
 	"preserve  COUNT times, with % in PATH (SESSION/TOKEN) being 0, 1, 2...: make both directories,\n"
 	"          make FILE and write it to PATH/fd. Adds the number to the seed.\n"
 	"retrieve  the other end of it: get each file from PATH/fd and check it\n"
+	"          With a COUNT of 1 both print what the file is.\n"
+	"fill      write an open FILE page by page, by turns through write(2) and a mapping, and note in\n"
+	"          its first eight bytes how far it is\n"
+	"filled    check that a FILE was filled as far as it says, and print how far that is\n"
 	"\n"
 	"FILE is a type and KEY=VALUE pairs, all joined by commas. Types:\n"
 	"  memfd                 memfd_create(2)\n"
@@ -55,7 +61,9 @@ static const char usage_text[] =
 	"  fd=FD                 the number that it gets (or has)\n"
 	"  size=N                in bytes, or with K, M, G, T\n"
 	"  seed=N                which content; without it: zeros\n"
-	"  data=OFF:LEN+OFF:LEN  write only these ranges of pages, leave holes around them\n"
+	"  data=OFF:LEN+OFF:LEN  write only these ranges of pages, leave holes around them; or data=none\n"
+	"  part=OFF:LEN+OFF:LEN  write or check only these ranges, whatever is around them\n"
+	"  via=mmap              write through a mapping\n"
 	"  pos=N                 the file position\n"
 	"  seals=S+S             seal shrink grow write future_write exec; check: none for none at all\n"
 	"  flags=F+F             of memfd_create: cloexec sealing hugetlb noexec exec; default: sealing\n"
@@ -105,6 +113,9 @@ struct file {
 	int64_t pos;
 	int64_t seals;
 	int64_t flags;
+	int maps_data;
+	int is_partial;
+	int via_mmap;
 	int nr_data;
 	struct range data[MAX_RANGES];
 };
@@ -193,9 +204,15 @@ static void parse_file(struct file *file, const char *arg)
 		else if (!strcmp(key, "flags"))
 			file->flags = parse_words(memfd_flags, value);
 		else if (!strcmp(key, "data"))
-			parse_data(file, value);
+			file->maps_data = 1;
+		else if (!strcmp(key, "part"))
+			file->is_partial = 1;
+		else if (!strcmp(key, "via"))
+			file->via_mmap = !strcmp(value, "mmap");
 		else
 			errx(2, "not known: %s", key);
+		if ((!strcmp(key, "data") || !strcmp(key, "part")) && strcmp(value, "none"))
+			parse_data(file, value);
 	}
 }
 
@@ -227,7 +244,24 @@ static size_t chunk(uint64_t offset, uint64_t end)
 	return end - offset < len ? end - offset : len;
 }
 
-static void write_range(int fd, struct range range, int64_t seed)
+static void put(int fd, const char *buf, size_t len, uint64_t offset, int via_mmap)
+{
+	uint64_t in_page = offset % 4096;
+	char *map;
+
+	if (!via_mmap) {
+		if (pwrite(fd, buf, len, offset) != (ssize_t)len)
+			err(1, "write at %" PRIu64, offset);
+		return;
+	}
+	map = mmap(NULL, len + in_page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset - in_page);
+	if (map == MAP_FAILED)
+		err(1, "mmap at %" PRIu64, offset);
+	memcpy(map + in_page, buf, len);
+	munmap(map, len + in_page);
+}
+
+static void write_range(int fd, struct range range, int64_t seed, int via_mmap)
 {
 	static uint64_t buf[CHUNK / 8 + 1];
 	uint64_t offset, head;
@@ -237,8 +271,7 @@ static void write_range(int fd, struct range range, int64_t seed)
 		len = chunk(offset, range.end);
 		head = offset % 8;
 		fill(buf, offset - head, len + head, seed);
-		if (pwrite(fd, (char *)buf + head, len, offset) != (ssize_t)len)
-			err(1, "write at %" PRIu64, offset);
+		put(fd, (char *)buf + head, len, offset, via_mmap);
 	}
 }
 
@@ -329,7 +362,7 @@ static int open_file(const struct file *file)
 	if (!strcmp(file->type, "socket"))
 		return socket(AF_UNIX, SOCK_STREAM, 0);
 	if (!strcmp(file->type, "pidfd"))
-		return syscall(SYS_pidfd_open, file->pid, 0);
+		return dup(syscall(SYS_pidfd_open, file->pid, 0)); /* without close-on-exec */
 	if (!strcmp(file->type, "proc")) {
 		snprintf(path, sizeof(path), "/proc/%ld", file->pid);
 		return open(path, O_RDONLY | O_DIRECTORY);
@@ -347,9 +380,9 @@ static int make_file(const struct file *file, int64_t seed)
 	if (file->size >= 0 && ftruncate(fd, file->size))
 		err(1, "truncate");
 	for (i = 0; i < file->nr_data; i++)
-		write_range(fd, file->data[i], seed);
-	if (!file->nr_data && file->size > 0 && seed >= 0)
-		write_range(fd, (struct range){ 0, file->size }, seed);
+		write_range(fd, file->data[i], seed, file->via_mmap);
+	if (!file->maps_data && !file->is_partial && file->size > 0 && seed >= 0)
+		write_range(fd, (struct range){ 0, file->size }, seed, file->via_mmap);
 	if (file->pos >= 0 && lseek(fd, file->pos, SEEK_SET) < 0)
 		err(1, "seek");
 	if (file->seals >= 0 && fcntl(fd, F_ADD_SEALS, (int)file->seals))
@@ -365,46 +398,64 @@ static int differs(const char *what, int64_t have, int64_t want)
 	return -1;
 }
 
-/* Print what @fd is, and compare it with what @file says. */
-static int check_file(const struct file *file, int fd, int64_t seed, int verbose)
-{
-	static struct range data[MAX_RANGES];
-	const struct word *word;
-	int have_seals, ret = 0, nr, i;
+/* What an open file is. */
+struct info {
 	struct stat st;
 	off_t pos;
+	int seals;
+	int nr_data;
+	struct range data[MAX_RANGES];
+};
 
-	if (fstat(fd, &st))
+static void get_info(int fd, struct info *info)
+{
+	if (fstat(fd, &info->st))
 		err(1, "fd %d", fd);
 	/* Looking for data moves the position of a file that others have open too: it is put back. */
-	pos = lseek(fd, 0, SEEK_CUR);
-	have_seals = fcntl(fd, F_GET_SEALS);
-	nr = find_data(fd, data);
-	lseek(fd, pos, SEEK_SET);
+	info->pos = lseek(fd, 0, SEEK_CUR);
+	info->seals = fcntl(fd, F_GET_SEALS);
+	info->nr_data = find_data(fd, info->data);
+	lseek(fd, info->pos, SEEK_SET);
+}
 
-	if (verbose) {
-		printf("fd=%d size=%" PRId64 " pos=%" PRId64 " blocks=%" PRId64 " seals=", fd, (int64_t)st.st_size,
-		       (int64_t)pos, (int64_t)st.st_blocks);
-		for (word = seals, i = 0; word->name; word++)
-			if (have_seals > 0 ? word->value & have_seals : !have_seals && !word->value)
-				printf("%s%s", i++ ? "+" : "", word->name);
-		printf(" data=");
-		for (i = 0; i < nr; i++)
-			printf("%s%" PRIu64 ":%" PRIu64, i ? "+" : "", data[i].start, data[i].end - data[i].start);
-		printf("\n");
-	}
+static void print_file(int fd)
+{
+	static struct info info;
+	const struct word *word;
+	int i;
 
-	ret |= differs("size", st.st_size, file->size);
-	ret |= differs("position", pos, file->pos);
-	ret |= differs("set of seals", have_seals, file->seals);
-	if (!file->nr_data)
-		return ret | check_range(fd, (struct range){ 0, st.st_size }, seed);
+	get_info(fd, &info);
+	printf("fd=%d size=%" PRId64 " pos=%" PRId64 " blocks=%" PRId64 " seals=", fd, (int64_t)info.st.st_size,
+	       (int64_t)info.pos, (int64_t)info.st.st_blocks);
+	for (word = seals, i = 0; word->name; word++)
+		if (info.seals > 0 ? word->value & info.seals : !info.seals && !word->value)
+			printf("%s%s", i++ ? "+" : "", word->name);
+	printf(" data=%s", info.nr_data ? "" : "none");
+	for (i = 0; i < info.nr_data; i++)
+		printf("%s%" PRIu64 ":%" PRIu64, i ? "+" : "", info.data[i].start,
+		       info.data[i].end - info.data[i].start);
+	printf(" mode=%o\n", info.st.st_mode & 0777);
+}
 
-	ret |= differs("number of data ranges", nr, file->nr_data);
+/* Compare what @fd is with what @file says. */
+static int check_file(const struct file *file, int fd, int64_t seed)
+{
+	static struct info info;
+	int ret = 0, i;
+
+	get_info(fd, &info);
+	ret |= differs("size", info.st.st_size, file->size);
+	ret |= differs("position", info.pos, file->pos);
+	ret |= differs("set of seals", info.seals, file->seals);
+	if (!file->maps_data && !file->is_partial)
+		return ret | check_range(fd, (struct range){ 0, info.st.st_size }, seed);
+
+	if (file->maps_data)
+		ret |= differs("number of data ranges", info.nr_data, file->nr_data);
 	for (i = 0; i < file->nr_data; i++) {
-		if (nr == file->nr_data) {
-			ret |= differs("start of data", data[i].start, file->data[i].start);
-			ret |= differs("end of data", data[i].end, file->data[i].end);
+		if (file->maps_data && info.nr_data == file->nr_data) {
+			ret |= differs("start of data", info.data[i].start, file->data[i].start);
+			ret |= differs("end of data", info.data[i].end, file->data[i].end);
 		}
 		ret |= check_range(fd, file->data[i], seed);
 	}
@@ -447,7 +498,8 @@ static int cmd_check(char **args)
 		fd = open_file(&file);
 		if (fd < 0)
 			err(1, "%s", *args);
-		ret |= check_file(&file, fd, file.seed, 1);
+		print_file(fd);
+		ret |= check_file(&file, fd, file.seed);
 	}
 	return ret ? 1 : 0;
 }
@@ -498,6 +550,8 @@ static int cmd_preserve(char **args)
 			err(1, "%s", path);
 		fd = make_file(&file, file.seed < 0 ? -1 : file.seed + i);
 		write_fd(path, fd);
+		if (count == 1)
+			print_file(fd);
 		close(fd);
 	}
 	return 0;
@@ -515,13 +569,48 @@ static int cmd_retrieve(char **args)
 	for (i = 0; i < count; i++) {
 		number_path(path, sizeof(path), args[0], i);
 		write_fd(path, fd);
-		if (check_file(&file, fd, file.seed < 0 ? -1 : file.seed + i, 0)) {
+		if (count == 1)
+			print_file(fd);
+		if (check_file(&file, fd, file.seed < 0 ? -1 : file.seed + i)) {
 			warnx("%s: not what was preserved", path);
 			ret = 1;
 		}
 		close(fd);
 	}
 	return ret;
+}
+
+static int cmd_fill(char **args)
+{
+	uint64_t offset, *mark;
+	struct file file;
+	int fd;
+
+	parse_file(&file, args[0]);
+	fd = open_file(&file);
+	mark = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (mark == MAP_FAILED)
+		err(1, "mmap");
+	*mark = 4096;
+	for (offset = 4096; offset < (uint64_t)file.size; offset += 4096) {
+		write_range(fd, (struct range){ offset, offset + 4096 }, file.seed, offset & 4096);
+		__atomic_store_n(mark, offset + 4096, __ATOMIC_RELEASE);
+	}
+	return 0;
+}
+
+static int cmd_filled(char **args)
+{
+	struct file file;
+	uint64_t mark;
+	int fd;
+
+	parse_file(&file, args[0]);
+	fd = open_file(&file);
+	if (pread(fd, &mark, sizeof(mark), 0) != sizeof(mark))
+		err(1, "read");
+	printf("%" PRIu64 "\n", mark);
+	return check_range(fd, (struct range){ 4096, mark }, file.seed) ? 1 : 0;
 }
 
 static const struct {
@@ -534,6 +623,8 @@ static const struct {
 	{ "check", 1, 1 << 20, cmd_check },
 	{ "preserve", 3, 3, cmd_preserve },
 	{ "retrieve", 3, 3, cmd_retrieve },
+	{ "fill", 1, 1, cmd_fill },
+	{ "filled", 1, 1, cmd_filled },
 };
 
 int main(int argc, char **argv)

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# shellcheck disable=SC2034  # the variables are for the scripts
+#
+# What a script of a test begins with in the guest: . luo.bash
+# The first command that fails ends the script, in the root of live update's directory, and says which it was.
+
+set -eEo pipefail
+shopt -s globstar nullglob
+trap 'echo "failed: $BASH_COMMAND" >&2' ERR
+LUO=/sys/kernel/config/liveupdate
+TESTDEV=/sys/module/liveupdate_testdev/parameters
+cd $LUO
+
+declare -A errors=(
+	[EACCES]='Permission denied'
+	[EBADF]='Bad file descriptor'
+	[EBUSY]='Device or resource busy'
+	[EEXIST]='File exists'
+	[EINVAL]='Invalid argument'
+	[EIO]='Input/output error'
+	[ENAMETOOLONG]='File name too long'
+	[ENOENT]='No such file or directory'
+	[ENOMEM]='Cannot allocate memory'
+	[ENOTEMPTY]='Directory not empty'
+	[EOPNOTSUPP]='Operation not supported'
+	[EPERM]='Operation not permitted'
+	[ESRCH]='No such process'
+)
+
+# expect WANT COMMAND…: COMMAND prints that.
+expect() {
+	local have
+	have=$("${@:2}")
+	[[ $have == "$1" ]] || {
+		echo "${*:2}: '$have', expected '$1'" >&2
+		return 1
+	}
+}
+
+# shows DIR NAME=VALUE…: what the attributes of a directory read.
+shows() {
+	local pair
+	for pair in "${@:2}"; do
+		expect "${pair#*=}" cat "$1/${pair%%=*}"
+	done
+}
+
+# luo_snapshot: set snapshot to all that can be seen of live update. No process is made for it.
+luo_snapshot() {
+	local file lines
+	snapshot=
+	for file in "$LUO"/**; do
+		lines=()
+		# Some can only be written.
+		[[ -d $file ]] || { mapfile -t lines <"$file"; } 2>/dev/null || :
+		snapshot+="${file#"$LUO/"}: ${lines[*]}"$'\n'
+	done
+}
+
+# fails ERROR SCRIPT: SCRIPT fails with that errno, and has nothing else to say.
+fails() {
+	local said rc=0
+	said=$(
+		trap - ERR
+		set +e
+		eval "$2" 2>&1
+	) || rc=$?
+	if ((rc == 0)) || [[ $said != *": ${errors[$1]}" || $said == *$'\n'* ]]; then
+		printf 'expected %s: %q\nstatus %d: %s\n' "$1" "$2" $rc "$said" >&2
+		return 1
+	fi
+}
+
+# refused ERROR SCRIPT: SCRIPT fails like that, and changes nothing.
+refused() {
+	local before
+	luo_snapshot
+	before=$snapshot
+	fails "$@"
+	luo_snapshot
+	if [[ $snapshot != "$before" ]]; then
+		printf 'something was changed by: %q\n' "$2" >&2
+		diff <(echo "$before") <(echo "$snapshot") >&2
+	fi
+}
+
+# luo_file FD [TEXT]: a file on tmpfs that has no name any more, with TEXT in it.
+luo_file() {
+	local name=/dev/shm/luo-file.$BASHPID.$1
+	eval "exec $1<>$name"
+	rm "$name"
+	printf '%s' "${2-}" >&"$1"
+}
+
+# luo_end: remove all outgoing sessions.
+luo_end() {
+	rmdir -- sessions/*/*/ sessions/*/
+}
+
+# preserve_devices FIRST LAST: a /dev/liveupdate-test under each of these tokens of session s, the token its number.
+preserve_devices() {
+	local token
+	for token in $(seq "$1" "$2"); do
+		mkdir "sessions/s/$token"
+		exec 5<>/dev/liveupdate-test
+		echo "$token" >&5
+		echo self:5 >"sessions/s/$token/fd"
+	done
+}
+
+# new_group: a control group whose memory is watched. in_group COMMAND…: COMMAND in it, what it allocates too.
+group=/sys/fs/cgroup/test
+new_group() {
+	echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+	mkdir $group
+}
+in_group() (
+	echo $BASHPID >$group/cgroup.procs
+	exec "$@"
+)
+
+# push_out: have at least 24 MiB of the group in swap.
+push_out() {
+	until (($(<$group/memory.swap.current) >= 24 << 20)); do
+		echo 32M >$group/memory.reclaim || :
+	done
+}
+
+# idle: a process that does nothing; its pid is in pid.
+idle() {
+	# What has our stdout keeps whoever runs this script waiting.
+	sleep 1000 &>/dev/null &
+	pid=$!
+}
+
+# mem_free: how much memory is free, in MiB, with what each processor keeps for itself.
+mem_free() {
+	awk '$1 == "nr_free_pages" || $1 == "count:" { n += $2 } END { print int(n / 256) }' /proc/zoneinfo
+}
