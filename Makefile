@@ -38,6 +38,7 @@ demo vm: kernel
 
 check: kernel
 	@scripts/deps test
+	@scripts/selftests
 	@tests/run
 
 lint: source
