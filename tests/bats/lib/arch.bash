@@ -15,8 +15,12 @@ x86_64)
 	ARCH_IMAGE=bzImage
 	ARCH_CONSOLE=ttyS0
 	ARCH_QEMU=(qemu-system-x86_64 -machine q35)
+	# Where the memory begins, as long as it is all of a piece.
+	ARCH_RAM_BASE=0
 	# Five levels of page tables cost an emulated guest a quarter of its time.
 	ARCH_TCG_CPU=max,la57=off
+	# With the sanitizers ACPI's interpreter takes half a minute to route interrupts, which virtio does not need.
+	ARCH_DEBUG_APPEND=' acpi=noirq'
 	;;
 arm64)
 	ARCH_DEB=arm64
@@ -25,8 +29,10 @@ arm64)
 	ARCH_IMAGE=Image
 	ARCH_CONSOLE=ttyAMA0
 	ARCH_QEMU=(qemu-system-aarch64 -machine virt)
+	ARCH_RAM_BASE=0x40000000
 	# Pointer authentication by QEMU's own algorithm: the architected one is slow to emulate.
 	ARCH_TCG_CPU=max,pauth-impdef=on
+	ARCH_DEBUG_APPEND=
 	;;
 *)
 	echo "ARCH=$ARCH: the test guest knows x86_64 and arm64" >&2

@@ -73,11 +73,11 @@ expect_kernel_line() {
 
 # Says which sessions are left behind. They are removed, so that the next test does not fail too.
 SESSIONS_GONE="for session in $LUO/sessions/*/ $LUO/incoming/*/; do
-		[ -d \$session ] || continue
-		echo left behind: \$session
+		[ -d \"\$session\" ] || continue
+		echo \"left behind: \$session\"
 		case \$session in
-		*/sessions/*) rmdir \$session*/ \$session ;;
-		*) echo discard >\${session}finish ;;
+		*/sessions/*) rmdir \"\$session\"*/ \"\$session\" ;;
+		*) echo discard >\"\${session}finish\" ;;
 		esac
 	done 2>&1"
 

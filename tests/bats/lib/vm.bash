@@ -5,6 +5,7 @@
 #
 # VM_DIR names the machine: a directory in which everything of it lies. Two machines are two VM_DIRs.
 #   ARCH, DEBUG  choose the kernel and the root: build/ARCH[-debug]
+#   VM_BUILD     where those are, if elsewhere
 #   VM_ACCEL     kvm or tcg; probed when unset
 #
 # The guest runs qemu-guest-agent on a virtio-serial port; lib/agent talks to it. The console is only written
@@ -20,17 +21,23 @@ VM_REPO=$(realpath "$VM_LIB/../../..")
 VM_SECONDS=30
 VM_BOOT_SECONDS=60
 VM_MEMORY=512M
+VM_CPUS=2
 # What the next kernel has to boot in: its image, its root packed and unpacked, its early allocations.
 VM_SCRATCH=16M,112M,16M
-VM_BUILD=$VM_REPO/build/$ARCH
+VM_APPEND=
 if [[ ${DEBUG:-0} != 0 ]]; then
-	VM_BUILD+=-debug
 	VM_SECONDS=120
 	VM_BOOT_SECONDS=300
 	# KASAN's shadow is an eighth of the memory, and allocated early.
 	VM_MEMORY=2G
+	# Two guests run at a time. With more processors than the host has, time leaps in them, and the scheduler's
+	# own timers complain of it.
+	VM_CPUS=1
 	VM_SCRATCH=64M,512M,64M
+	VM_APPEND=$ARCH_DEBUG_APPEND
 fi
+
+VM_BUILD=${VM_BUILD:-$VM_REPO/build/$ARCH$([[ ${DEBUG:-0} == 0 ]] || echo -debug)}
 
 # shellcheck disable=SC2034  # set for those who source this
 vm_failure=''
@@ -53,7 +60,7 @@ vm_probe_accel() {
 # vm_command [-m MEMORY] [-c CPUS] [-a APPEND] [-- QEMU ARGUMENT…]: set vm_command, the QEMU command line but for
 # the console, and put what the guest finds on /boot into $VM_DIR/share.
 vm_command() {
-	local memory=$VM_MEMORY cpus=2 append='' opt OPTIND
+	local memory=$VM_MEMORY cpus=$VM_CPUS append='' opt OPTIND
 	while getopts m:c:a: opt; do
 		case $opt in
 		m) memory=$OPTARG ;;
@@ -76,7 +83,7 @@ vm_command() {
 	esac
 	vm_command+=(
 		-kernel "$VM_DIR/share/vmlinuz-next" -initrd "$VM_DIR/share/initrd-next"
-		-append "console=$ARCH_CONSOLE panic=-1 kho=on liveupdate=on kho_scratch=$VM_SCRATCH$append"
+		-append "console=$ARCH_CONSOLE panic=-1 kho=on liveupdate=on kho_scratch=$VM_SCRATCH$VM_APPEND$append"
 		-device virtio-rng-pci -device virtio-serial-pci
 		-chardev "socket,id=agent,path=$VM_DIR/agent.sock,server=on,wait=off"
 		-device "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"
@@ -205,6 +212,15 @@ vm_push() {
 # vm_load: make the guest's kernel ready to kexec into /boot/vmlinuz-next, with its own command line.
 vm_load() {
 	vm_run -t "$VM_BOOT_SECONDS" "kexec -s -l /boot/vmlinuz-next --reuse-cmdline --initrd=/boot/initrd-next"
+}
+
+# vm_await_kernel: wait for the next kernel, of a kexec that was done otherwise.
+vm_await_kernel() {
+	if ! vm_agent "$VM_BOOT_SECONDS" boot "$(<"$VM_DIR/boot_id")"; then
+		echo "vm_await_kernel: $vm_failure"
+		return 1
+	fi
+	cp "$VM_DIR/stdout" "$VM_DIR/boot_id"
 }
 
 # vm_jump: go to the kernel that is loaded; done when an agent answers that lives under another boot id.

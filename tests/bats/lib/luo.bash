@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What tests of live update share. Sourced after lib/common.
+
+# luo_run [OPTION…] [LINE]: vm_run with the script on stdin, which gets what guest/luo.bash has, and LINE first.
+luo_run() {
+	local -a options=()
+	while [[ ${1-} == -* ]]; do
+		options+=("$1" "$2")
+		shift 2
+	done
+	vm_run "${options[@]}" ". luo.bash${1:+$'\n'$1}
+$(cat)"
+}
+
+# luo_survive FILE…: each FILE, told as to luo-hold, is after a kexec what it was before: in content, by value, and
+# in all that luo-hold prints of it, its holes and blocks among it. A FILE is under token 0, 1, 2… of session s.
+luo_survive() {
+	local before line="files=(${*@Q})"
+	luo_run "$line" <<-'END'
+		for token in "${!files[@]}"; do
+			luo-hold preserve sessions/s/$token 1 "${files[token]}" | sed 's/^fd=[0-9]*//'
+		done
+	END
+	# shellcheck disable=SC2154  # vm_run sets output
+	before=$output
+	vm_kexec
+	luo_run "$line" <<-'END'
+		for token in "${!files[@]}"; do
+			luo-hold retrieve incoming/s/$token 1 "${files[token]}" | sed 's/^fd=[0-9]*//'
+		done
+		echo 1 >incoming/s/finish
+		shows . state=normal
+	END
+	assert_output "$before"
+}
