@@ -19,11 +19,16 @@
 struct file;
 struct liveupdate_file_handler;
 struct liveupdate_flb;
+struct liveupdate_session;
+struct luo_flb_record;
 struct module;
 
 /**
  * struct liveupdate_file_op_args - what a file callback is told, and tells
  * @handler:         the handler that is called
+ * @session:         the file's session, by which other files in it are asked
+ *                   for: liveupdate_get_token_outgoing() in preserve() and
+ *                   freeze(), liveupdate_get_file_incoming() in retrieve()
  * @retrieve_status: for can_finish() and finish(): 1 when the file was
  *                   retrieved, 0 when nobody asked for it, a negative errno
  *                   when the last attempt failed
@@ -35,6 +40,7 @@ struct module;
  */
 struct liveupdate_file_op_args {
 	struct liveupdate_file_handler *handler;
+	struct liveupdate_session *session;
 	int retrieve_status;
 	struct file *file;
 	u64 serialized_data;
@@ -63,8 +69,9 @@ struct liveupdate_file_op_args {
  *                yet, read from what was saved.
  * @owner:        the module that the callbacks live in
  *
- * All are called in process context and may sleep. Callbacks on one file are
- * never called at the same time.
+ * All are called in process context and may sleep; none may register or
+ * unregister anything here. Callbacks on one file are never called at the same
+ * time.
  */
 struct liveupdate_file_ops {
 	bool (*can_preserve)(struct liveupdate_file_handler *handler,
@@ -97,6 +104,27 @@ struct liveupdate_file_handler {
 	atomic_long_t __private files;		/* files that it is held for */
 };
 
+/* List a compatible string among those that this kernel understands. */
+#define LIVEUPDATE_VERSION(_name, _compatible)					\
+	static const char __liveupdate_version_##_name[LIVEUPDATE_HNDL_COMPAT_LENGTH] \
+		__used __section(".liveupdate_versions") __aligned(1) = _compatible
+
+/**
+ * LIVEUPDATE_FILE_HANDLER() - define a file handler
+ * @_name:       the name of the &struct liveupdate_file_handler
+ * @_compatible: its compatible string
+ * @_ops:        its &struct liveupdate_file_ops
+ *
+ * Also lists @_compatible in the section .liveupdate_versions, by which users
+ * tell what a kernel understands before they boot it.
+ */
+#define LIVEUPDATE_FILE_HANDLER(_name, _compatible, _ops)			\
+	static struct liveupdate_file_handler _name = {				\
+		.ops = _ops,							\
+		.compatible = _compatible,					\
+	};									\
+	LIVEUPDATE_VERSION(_name, _compatible)
+
 /**
  * struct liveupdate_flb_op_args - what an FLB callback is told, and tells
  * @flb:  the object that is called
@@ -114,11 +142,14 @@ struct liveupdate_flb_op_args {
  * @preserve:   the first file that depends on the object is being preserved
  * @unpreserve: the last such file was unpreserved
  * @retrieve:   somebody asks for the object in the next kernel, or its last
- *              file is finished and nobody had asked
+ *              file is about to be finished and nobody had asked. When it
+ *              fails it must leave everything such that it can be called again.
  * @finish:     the last file that depends on the object was finished
- * @owner:      the module that the callbacks live in
+ * @owner:      the module that the callbacks live in; it is held as long as a
+ *              file depends on the object
  *
- * All are required, are called in process context and may sleep.
+ * All are required, are called in process context and may sleep. They may not
+ * register or unregister anything here, nor ask for their own object.
  */
 struct liveupdate_flb_ops {
 	int (*preserve)(struct liveupdate_flb_op_args *argp);
@@ -130,17 +161,18 @@ struct liveupdate_flb_ops {
 
 /*
  * One direction of an FLB's life.
- * @lock:  protects the rest; the callbacks are called under it
- * @files: how many files depend on the object: they are preserved, or were by
- *         the previous kernel and are not finished
- * @refs:  references got with liveupdate_flb_get_*() and not yet put
- * @data:  the handle of preserve()
- * @obj:   the live object, while @live
- * @live:  preserved, or retrieved; a reference on the module is held
+ * @lock:      protects the rest; the callbacks are called under it
+ * @record:    what is handed over of it, or was; NULL when no file depends on it
+ * @finishing: how many of the files that depend on it are being finished
+ * @refs:      references got with liveupdate_flb_get_*() and not yet put
+ * @data:      the handle of preserve()
+ * @obj:       the live object, while @live
+ * @live:      preserved, or retrieved; a reference on the module is held
  */
 struct luo_flb_state {
 	struct mutex lock;	/* see above */
-	u64 files;
+	struct luo_flb_record *record;
+	u64 finishing;
 	u64 refs;
 	u64 data;
 	void *obj;
@@ -185,6 +217,11 @@ void *liveupdate_preserved_data(u64 phys, u64 size);
 int liveupdate_register_file_handler(struct liveupdate_file_handler *fh);
 void liveupdate_unregister_file_handler(struct liveupdate_file_handler *fh);
 
+int liveupdate_get_token_outgoing(struct liveupdate_session *session,
+				  struct file *file, u64 *tokenp);
+int liveupdate_get_file_incoming(struct liveupdate_session *session, u64 token,
+				 struct file **filep);
+
 int liveupdate_register_flb(struct liveupdate_file_handler *fh,
 			    struct liveupdate_flb *flb);
 void liveupdate_unregister_flb(struct liveupdate_file_handler *fh,
@@ -215,6 +252,18 @@ static inline int liveupdate_register_file_handler(struct liveupdate_file_handle
 
 static inline void liveupdate_unregister_file_handler(struct liveupdate_file_handler *fh)
 {
+}
+
+static inline int liveupdate_get_token_outgoing(struct liveupdate_session *session,
+						struct file *file, u64 *tokenp)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int liveupdate_get_file_incoming(struct liveupdate_session *session,
+					       u64 token, struct file **filep)
+{
+	return -EOPNOTSUPP;
 }
 
 static inline int liveupdate_register_flb(struct liveupdate_file_handler *fh,

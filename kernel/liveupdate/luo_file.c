@@ -42,11 +42,23 @@ static int luo_id_cmp(struct rb_node *a, const struct rb_node *b)
 	return x < y ? -1 : x > y;
 }
 
+static int luo_id_key_cmp(const void *id, const struct rb_node *node)
+{
+	unsigned long x = *(const unsigned long *)id;
+	unsigned long y = rb_entry(node, struct luo_file, id_node)->id;
+
+	return x < y ? -1 : x > y;
+}
+
+static unsigned long luo_id_of(struct liveupdate_file_handler *fh, struct file *file)
+{
+	return fh->ops->get_id ? fh->ops->get_id(file) : (unsigned long)file;
+}
+
 /* Claim the content of lf->file. Returns 0, or -EBUSY when it is claimed. */
 static int luo_id_claim(struct luo_file *lf)
 {
-	lf->id = lf->fh->ops->get_id ? lf->fh->ops->get_id(lf->file) :
-				       (unsigned long)lf->file;
+	lf->id = luo_id_of(lf->fh, lf->file);
 	guard(mutex)(&luo_ids_lock);
 	return rb_find_add(&lf->id_node, &luo_ids, luo_id_cmp) ? -EBUSY : 0;
 }
@@ -57,10 +69,21 @@ static void luo_id_release(struct luo_file *lf)
 	rb_erase(&lf->id_node, &luo_ids);
 }
 
+/*
+ * Hold a handler for a file: it stays registered, with its FLBs, and so does the
+ * module of each. Not yet while its module is initialising: it may have FLBs to
+ * register, and may still fail. Called under luo_handlers_rwsem.
+ */
 static bool luo_handler_get(struct liveupdate_file_handler *fh)
 {
-	if (!try_module_get(fh->ops->owner))
+	struct module *owner = fh->ops->owner;
+
+	if ((owner && module_is_coming(owner)) || !try_module_get(owner))
 		return false;
+	if (!luo_flb_get_modules(fh)) {
+		module_put(owner);
+		return false;
+	}
 	atomic_long_inc(&ACCESS_PRIVATE(fh, files));
 	return true;
 }
@@ -69,19 +92,37 @@ static void luo_handler_put(struct liveupdate_file_handler *fh)
 {
 	struct module *owner = fh->ops->owner;
 
+	luo_flb_put_modules(fh);
 	if (atomic_long_dec_and_test(&ACCESS_PRIVATE(fh, files)))
 		wake_up_all(&luo_handler_wait);
 	module_put(owner);
 }
 
-/* The handler that takes @file, held, or NULL. */
+/**
+ * luo_handler_lock_unused() - lock all handlers while no file holds one of them
+ * @fh: that handler; waits for its files
+ *
+ * Context: process context. Takes luo_handlers_rwsem for writing.
+ */
+void luo_handler_lock_unused(struct liveupdate_file_handler *fh)
+{
+	for (;;) {
+		wait_event(luo_handler_wait, !atomic_long_read(&ACCESS_PRIVATE(fh, files)));
+		down_write(&luo_handlers_rwsem);
+		if (!atomic_long_read(&ACCESS_PRIVATE(fh, files)))
+			return;
+		up_write(&luo_handlers_rwsem);
+	}
+}
+
+/* The handler that takes @file, or NULL. */
 static struct liveupdate_file_handler *luo_handler_for_file(struct file *file)
 {
 	struct liveupdate_file_handler *fh;
 
-	guard(rwsem_read)(&luo_handlers_rwsem);
+	lockdep_assert_held(&luo_handlers_rwsem);
 	list_private_for_each_entry(fh, &luo_handlers, list) {
-		if (fh->ops->can_preserve(fh, file) && luo_handler_get(fh))
+		if (fh->ops->can_preserve(fh, file))
 			return fh;
 	}
 	return NULL;
@@ -92,9 +133,9 @@ static struct liveupdate_file_handler *luo_handler_by_name(const char *compatibl
 {
 	struct liveupdate_file_handler *fh;
 
-	guard(rwsem_read)(&luo_handlers_rwsem);
+	lockdep_assert_held(&luo_handlers_rwsem);
 	list_private_for_each_entry(fh, &luo_handlers, list) {
-		if (!strcmp(fh->compatible, compatible) && luo_handler_get(fh))
+		if (!strcmp(fh->compatible, compatible))
 			return fh;
 	}
 	return NULL;
@@ -118,6 +159,7 @@ static struct liveupdate_file_op_args luo_file_args(struct luo_file *lf)
 
 	return (struct liveupdate_file_op_args) {
 		.handler = lf->fh,
+		.session = (struct liveupdate_session *)lf->session,
 		.retrieve_status = lf->state == LUO_FILE_RETRIEVED ? 1 :
 				   lf->state == LUO_FILE_FAILED ? lf->err : 0,
 		.file = lf->file,
@@ -317,6 +359,7 @@ void luo_file_remove(struct luo_file *lf)
 int luo_file_preserve(struct luo_file *lf, struct file *file)
 {
 	struct liveupdate_file_op_args args;
+	struct liveupdate_file_handler *fh;
 	int err;
 
 	guard(rwsem_read)(&luo_freeze_rwsem);
@@ -327,9 +370,12 @@ int luo_file_preserve(struct luo_file *lf, struct file *file)
 	if (lf->state != LUO_FILE_EMPTY)
 		return -EBUSY;
 
-	lf->fh = luo_handler_for_file(file);
-	if (!lf->fh)
-		return -ENOENT;
+	scoped_guard(rwsem_read, &luo_handlers_rwsem) {
+		fh = luo_handler_for_file(file);
+		if (!fh || !luo_handler_get(fh))
+			return -ENOENT;
+	}
+	lf->fh = fh;
 	lf->file = get_file(file);
 
 	err = luo_id_claim(lf);
@@ -410,12 +456,19 @@ void luo_file_unfreeze(struct luo_file *lf)
 	lf->fh->ops->unfreeze(&args);
 }
 
-/* Find the handler of an incoming file; it may have come since last time. */
-static int luo_file_find_handler(struct luo_file *lf)
+/* Hold the handler of an incoming file; it may have come since last time. */
+static int luo_file_hold_handler(struct luo_file *lf)
 {
-	if (!lf->fh)
-		lf->fh = luo_handler_by_name(lf->compatible);
-	return lf->fh ? 0 : -ENODEV;
+	struct liveupdate_file_handler *fh;
+
+	if (lf->fh)
+		return 0;
+	guard(rwsem_read)(&luo_handlers_rwsem);
+	fh = luo_handler_by_name(lf->compatible);
+	if (!fh || !luo_handler_get(fh))
+		return -ENODEV;
+	lf->fh = fh;
+	return 0;
 }
 
 static int luo_file_try_retrieve(struct luo_file *lf)
@@ -423,12 +476,10 @@ static int luo_file_try_retrieve(struct luo_file *lf)
 	struct liveupdate_file_op_args args;
 	int err;
 
-	err = luo_file_find_handler(lf);
-	if (err)
-		return err;
-
 	args = luo_file_args(lf);
+	lf->retriever = current;
 	err = lf->fh->ops->retrieve(&args);
+	lf->retriever = NULL;
 	lf->private = args.private_data;
 	if (err)
 		return err;
@@ -436,6 +487,38 @@ static int luo_file_try_retrieve(struct luo_file *lf)
 	lf->file = args.file;
 	/* A file that was made this moment cannot have been claimed. */
 	WARN_ON_ONCE(luo_id_claim(lf));
+	return 0;
+}
+
+static int luo_file_retrieve_locked(struct luo_file *lf)
+{
+	struct luo_session *session = lf->session;
+	int err;
+
+	lockdep_assert_held(&lf->lock);
+	if (lf->state == LUO_FILE_FINISHED)
+		return -ENOENT;
+	/* Set before the session's first file is locked to be finished. */
+	if (READ_ONCE(session->finishing))
+		return -EBUSY;
+	if (lf->state == LUO_FILE_RETRIEVED)
+		return 0;
+
+	err = luo_file_hold_handler(lf);
+	if (!err) {
+		err = luo_file_try_retrieve(lf);
+		if (err) {
+			lf->err = err;
+			WRITE_ONCE(lf->state, LUO_FILE_FAILED);
+		}
+	}
+	if (err) {
+		luo_set_last_error(session, lf, "retrieve", err);
+		return err;
+	}
+	WRITE_ONCE(lf->state, LUO_FILE_RETRIEVED);
+	guard(mutex)(&session->lock);
+	session->nr_retrieved++;
 	return 0;
 }
 
@@ -448,14 +531,13 @@ static int luo_file_try_retrieve(struct luo_file *lf)
  *
  * Context: process context; takes as long as the handler takes for the file.
  * Return: 0; or, and then nothing was lost:
- * * -EBUSY: the reboot is under way
+ * * -EBUSY: the reboot is under way, or the session is being finished
  * * -ENODEV: no handler of the file's type is registered, for now
  * * -ENOENT: the session was finished
  * * whatever the handler's retrieve() says
  */
 int luo_file_retrieve(struct luo_file *lf, struct file **filep)
 {
-	struct luo_session *session = lf->session;
 	int err;
 
 	guard(rwsem_read)(&luo_freeze_rwsem);
@@ -463,53 +545,153 @@ int luo_file_retrieve(struct luo_file *lf, struct file **filep)
 		return -EBUSY;
 
 	guard(mutex)(&lf->lock);
-	if (lf->state == LUO_FILE_FINISHED)
+	err = luo_file_retrieve_locked(lf);
+	if (!err)
+		*filep = get_file(lf->file);
+	return err;
+}
+
+/**
+ * liveupdate_get_file_incoming() - get another file of the session
+ * @session: the session, as a callback is given it
+ * @token:   the token that the file was preserved under
+ * @filep:   set on success, without a reference: it is the session's until that
+ *           is finished. Who wants it for longer uses get_file().
+ *
+ * For a file that is nothing without another, which it retrieves if nobody did.
+ *
+ * Context: a file's retrieve() only.
+ * Return: 0; or
+ * * -EDEADLK: the file asks for itself, directly or by way of others
+ * * -ENODEV: no handler of the file's type is registered, for now
+ * * -ENOENT: there is no such token in the session
+ * * whatever its handler's retrieve() says
+ */
+int liveupdate_get_file_incoming(struct liveupdate_session *session, u64 token,
+				 struct file **filep)
+{
+	struct luo_file *lf = luo_file_find((struct luo_session *)session, token);
+	int err;
+
+	lockdep_assert_held_read(&luo_freeze_rwsem);
+	if (!lf)
 		return -ENOENT;
 
-	if (lf->state != LUO_FILE_RETRIEVED) {
-		err = luo_file_try_retrieve(lf);
-		if (err) {
-			lf->err = err;
-			WRITE_ONCE(lf->state, LUO_FILE_FAILED);
-			luo_set_last_error(session, lf, "retrieve", err);
-			return err;
-		}
-		WRITE_ONCE(lf->state, LUO_FILE_RETRIEVED);
-		guard(mutex)(&session->lock);
-		session->nr_retrieved++;
+	/* Nobody but us can have set it to us. */
+	if (READ_ONCE(lf->retriever) == current) {
+		err = -EDEADLK;
+	} else {
+		/* Files of one session depend on each other in one direction. */
+		mutex_lock_nest_lock(&lf->lock, &luo_freeze_rwsem);
+		err = luo_file_retrieve_locked(lf);
+		if (!err)
+			*filep = lf->file;
+		mutex_unlock(&lf->lock);
 	}
+	luo_file_put(lf);
+	return err;
+}
+EXPORT_SYMBOL_GPL(liveupdate_get_file_incoming);
 
-	*filep = get_file(lf->file);
+static int luo_token_of_id(struct luo_session *session, unsigned long id, u64 *tokenp)
+{
+	struct luo_file *lf;
+	struct rb_node *node;
+
+	guard(mutex)(&luo_ids_lock);
+	node = rb_find(&id, &luo_ids, luo_id_key_cmp);
+	if (!node)
+		return -ENOENT;
+	lf = rb_entry(node, struct luo_file, id_node);
+	if (lf->session != session || READ_ONCE(lf->state) != LUO_FILE_PRESERVED)
+		return -ENOENT;
+	*tokenp = lf->token;
 	return 0;
 }
 
 /**
- * luo_file_can_finish() - can a file be given up now?
- * @lf:      a file of an incoming session
+ * liveupdate_get_token_outgoing() - under which token is a file preserved?
+ * @session: the session, as a callback is given it
+ * @file:    the file
+ * @tokenp:  set on success
+ *
+ * For a file that is nothing without another: by this it notes which.
+ *
+ * Context: a file's preserve() or freeze(). What preserve() is told holds until
+ * the user unpreserves the other file; what freeze() is told holds for good.
+ * Return: 0, or -ENOENT when the file is not preserved in this session.
+ */
+int liveupdate_get_token_outgoing(struct liveupdate_session *session,
+				  struct file *file, u64 *tokenp)
+{
+	struct liveupdate_file_handler *fh;
+
+	guard(rwsem_read)(&luo_handlers_rwsem);
+	fh = luo_handler_for_file(file);
+	if (!fh)
+		return -ENOENT;
+	return luo_token_of_id((struct luo_session *)session, luo_id_of(fh, file), tokenp);
+}
+EXPORT_SYMBOL_GPL(liveupdate_get_token_outgoing);
+
+/* Let go of a handler that was only needed to finish. */
+static void luo_file_drop_handler(struct luo_file *lf)
+{
+	if (lf->state == LUO_FILE_PRESERVED)
+		luo_file_release(lf);
+}
+
+/**
+ * luo_file_begin_finish() - make sure that a file can be given up
+ * @lf:      a file of an incoming session, of which none can be retrieved now
  * @discard: it can also when it was not retrieved
  *
- * Return: 0, or -EBUSY when it was not retrieved, or its handler says so.
+ * Without its handler nobody knows what the file consists of; if that does not
+ * come until luo_file_finish(), its memory stays reserved until the next boot.
+ *
+ * Return: 0; or
+ * * -EBUSY: it was not retrieved, or its handler says so
+ * * why an FLB that would be finished with it cannot be
  */
-int luo_file_can_finish(struct luo_file *lf, bool discard)
+int luo_file_begin_finish(struct luo_file *lf, bool discard)
 {
 	struct liveupdate_file_op_args args;
+	int err;
 
 	guard(mutex)(&lf->lock);
-	if (lf->state != LUO_FILE_RETRIEVED)
-		return discard ? 0 : -EBUSY;
-	if (!lf->fh->ops->can_finish)
-		return 0;
+	if (lf->state != LUO_FILE_RETRIEVED) {
+		if (!discard)
+			return -EBUSY;
+		if (luo_file_hold_handler(lf))
+			return 0;
+	} else if (lf->fh->ops->can_finish) {
+		args = luo_file_args(lf);
+		if (!lf->fh->ops->can_finish(&args))
+			return -EBUSY;
+	}
 
-	args = luo_file_args(lf);
-	return lf->fh->ops->can_finish(&args) ? 0 : -EBUSY;
+	err = luo_flb_file_begin_finish(lf->fh, discard);
+	if (err)
+		luo_file_drop_handler(lf);
+	return err;
+}
+
+/**
+ * luo_file_cancel_finish() - undo luo_file_begin_finish() that succeeded
+ * @lf: the file
+ */
+void luo_file_cancel_finish(struct luo_file *lf)
+{
+	guard(mutex)(&lf->lock);
+	if (!lf->fh)
+		return;
+	luo_flb_file_cancel_finish(lf->fh);
+	luo_file_drop_handler(lf);
 }
 
 /**
  * luo_file_finish() - give a file up
- * @lf: a file of an incoming session
- *
- * Without its handler nobody knows what the file consists of; then its memory
- * stays reserved until the next boot.
+ * @lf: a file of an incoming session, after luo_file_begin_finish()
  *
  * Context: process context.
  */
@@ -518,13 +700,13 @@ void luo_file_finish(struct luo_file *lf)
 	struct liveupdate_file_op_args args;
 
 	guard(mutex)(&lf->lock);
-	if (luo_file_find_handler(lf)) {
-		luo_set_last_error(lf->session, lf, "discard, memory stays reserved",
-				   -ENODEV);
-	} else {
+	if (lf->fh) {
 		args = luo_file_args(lf);
 		lf->fh->ops->finish(&args);
 		luo_flb_file_finish(lf->fh);
+	} else {
+		luo_set_last_error(lf->session, lf, "discard, memory stays reserved",
+				   -ENODEV);
 	}
 	if (lf->state == LUO_FILE_RETRIEVED)
 		luo_id_release(lf);
@@ -542,9 +724,8 @@ void luo_file_finish(struct luo_file *lf)
  */
 int luo_file_get_size(struct luo_file *lf, u64 *size)
 {
+	struct liveupdate_file_handler *fh;
 	struct liveupdate_file_op_args args;
-	bool handler_is_held;
-	int err = -ENODATA;
 
 	guard(mutex)(&lf->lock);
 	if (lf->file) {
@@ -552,19 +733,16 @@ int luo_file_get_size(struct luo_file *lf, u64 *size)
 		return 0;
 	}
 	if (lf->state == LUO_FILE_EMPTY || lf->state == LUO_FILE_FINISHED)
-		return err;
+		return -ENODATA;
 
-	handler_is_held = lf->fh;
-	if (luo_file_find_handler(lf))
-		return err;
-	if (lf->fh->ops->get_size) {
-		args = luo_file_args(lf);
-		if (!lf->fh->ops->get_size(&args, size))
-			err = 0;
-	}
-	if (!handler_is_held)
-		luo_file_release(lf);
-	return err;
+	/* The lock is enough to keep the handler, which need not be held for it. */
+	guard(rwsem_read)(&luo_handlers_rwsem);
+	fh = luo_handler_by_name(lf->compatible);
+	if (!fh || !fh->ops->get_size)
+		return -ENODATA;
+	args = luo_file_args(lf);
+	args.handler = fh;
+	return fh->ops->get_size(&args, size) ? -ENODATA : 0;
 }
 
 /**
@@ -651,8 +829,8 @@ void liveupdate_unregister_file_handler(struct liveupdate_file_handler *fh)
 
 	scoped_guard(rwsem_write, &luo_handlers_rwsem)
 		list_del(&ACCESS_PRIVATE(fh, list));
-	wait_event(luo_handler_wait, !atomic_long_read(&ACCESS_PRIVATE(fh, files)));
-	scoped_guard(rwsem_write, &luo_handlers_rwsem)
-		luo_flb_unregister_all(fh);
+	luo_handler_lock_unused(fh);
+	luo_flb_unregister_all(fh);
+	up_write(&luo_handlers_rwsem);
 }
 EXPORT_SYMBOL_GPL(liveupdate_unregister_file_handler);

@@ -16,6 +16,7 @@
 #include <linux/liveupdate.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/rbtree.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -28,21 +29,33 @@ struct luo_flb_link {
 	struct list_head list;
 };
 
-/* An FLB that was handed over and is not finished */
-struct luo_flb_in {
-	struct list_head list;
+/*
+ * What is handed over of an FLB.
+ * @node:       in its luo_flb_records, by @compatible
+ * @compatible: the FLB's compatible string
+ * @data:       the handle of its preserve()
+ * @files:      how many files depend on it
+ */
+struct luo_flb_record {
+	struct rb_node node;
 	char compatible[LIVEUPDATE_FLB_COMPAT_LENGTH];
 	u64 data;
 	u64 files;
 };
 
-/* The FLBs that depend on handlers, protected by luo_handlers_rwsem */
+/* The records of one direction */
+struct luo_flb_records {
+	struct rb_root by_name;
+	u64 nr;
+};
+
+/* The FLBs that handlers depend on, protected by luo_handlers_rwsem */
 static LIST_HEAD(luo_flbs);
 
-/* Protects luo_flbs_in, and luo_nr_flbs_out with the room that is made for it. */
-static DEFINE_MUTEX(luo_flbs_lock);
-static LIST_HEAD(luo_flbs_in);
-static u64 luo_nr_flbs_out;
+/* Protects both, with the room that is made for the outgoing ones. */
+static DEFINE_MUTEX(luo_flb_records_lock);
+static struct luo_flb_records luo_flb_outgoing = { .by_name = RB_ROOT };
+static struct luo_flb_records luo_flb_incoming = { .by_name = RB_ROOT };
 
 /* FLBs are defined statically, and may be asked for before they are registered. */
 static struct luo_flb_private *luo_flb_private(struct liveupdate_flb *flb)
@@ -64,22 +77,56 @@ static struct luo_flb_private *luo_flb_private(struct liveupdate_flb *flb)
 	return private;
 }
 
-/* Outgoing */
+/* Records */
 
-/* Make room for one more, or one less, FLB to hand over. */
-static int luo_flb_reserve(int change)
+static int luo_flb_record_cmp(struct rb_node *a, const struct rb_node *b)
 {
+	return strcmp(rb_entry(a, struct luo_flb_record, node)->compatible,
+		      rb_entry(b, struct luo_flb_record, node)->compatible);
+}
+
+static int luo_flb_record_key_cmp(const void *compatible, const struct rb_node *node)
+{
+	return strcmp(compatible, rb_entry(node, struct luo_flb_record, node)->compatible);
+}
+
+static struct luo_flb_record *luo_flb_record_add(struct luo_flb_records *records,
+						 const char *compatible)
+{
+	struct luo_flb_record *record __free(kfree) = kzalloc_obj(*record);
 	int err;
 
-	guard(mutex)(&luo_flbs_lock);
-	err = luo_abi->reserve_flbs(luo_nr_flbs_out + change);
-	/* Less room than there was can always be had. */
-	if (!err || change < 0) {
-		luo_nr_flbs_out += change;
-		err = 0;
+	if (!record)
+		return ERR_PTR(-ENOMEM);
+	strscpy(record->compatible, compatible);
+
+	guard(mutex)(&luo_flb_records_lock);
+	if (rb_find_add(&record->node, &records->by_name, luo_flb_record_cmp))
+		return ERR_PTR(-EEXIST);
+	if (records == &luo_flb_outgoing) {
+		err = luo_abi->reserve_flbs(records->nr + 1);
+		if (err) {
+			rb_erase(&record->node, &records->by_name);
+			return ERR_PTR(err);
+		}
 	}
-	return err;
+	records->nr++;
+	return_ptr(record);
 }
+
+static void luo_flb_record_remove(struct luo_flb_records *records,
+				  struct luo_flb_record *record)
+{
+	guard(mutex)(&luo_flb_records_lock);
+	rb_erase(&record->node, &records->by_name);
+	records->nr--;
+	/* Less room than there was can always be had. */
+	if (records == &luo_flb_outgoing)
+		luo_abi->reserve_flbs(records->nr);
+	kfree(record);
+}
+
+/* Outgoing */
 
 static void luo_flb_unpreserve_unused(struct liveupdate_flb *flb)
 {
@@ -90,7 +137,7 @@ static void luo_flb_unpreserve_unused(struct liveupdate_flb *flb)
 		.obj = state->obj,
 	};
 
-	if (!state->live || state->files || state->refs)
+	if (!state->live || state->record || state->refs)
 		return;
 	flb->ops->unpreserve(&args);
 	state->live = false;
@@ -119,23 +166,37 @@ static int luo_flb_preserve(struct liveupdate_flb *flb)
 	return 0;
 }
 
+static int luo_flb_add_first_file(struct liveupdate_flb *flb)
+{
+	struct luo_flb_state *state = &luo_flb_private(flb)->outgoing;
+	struct luo_flb_record *record;
+	int err;
+
+	record = luo_flb_record_add(&luo_flb_outgoing, flb->compatible);
+	if (IS_ERR(record))
+		return PTR_ERR(record);
+	err = luo_flb_preserve(flb);
+	if (err) {
+		luo_flb_record_remove(&luo_flb_outgoing, record);
+		return err;
+	}
+	record->data = state->data;
+	state->record = record;
+	return 0;
+}
+
 static int luo_flb_add_file(struct liveupdate_flb *flb)
 {
 	struct luo_flb_state *state = &luo_flb_private(flb)->outgoing;
 	int err;
 
 	guard(mutex)(&state->lock);
-	if (!state->files) {
-		err = luo_flb_reserve(1);
+	if (!state->record) {
+		err = luo_flb_add_first_file(flb);
 		if (err)
 			return err;
-		err = luo_flb_preserve(flb);
-		if (err) {
-			luo_flb_reserve(-1);
-			return err;
-		}
 	}
-	state->files++;
+	state->record->files++;
 	return 0;
 }
 
@@ -144,9 +205,10 @@ static void luo_flb_remove_file(struct liveupdate_flb *flb)
 	struct luo_flb_state *state = &luo_flb_private(flb)->outgoing;
 
 	guard(mutex)(&state->lock);
-	if (--state->files)
+	if (--state->record->files)
 		return;
-	luo_flb_reserve(-1);
+	luo_flb_record_remove(&luo_flb_outgoing, state->record);
+	state->record = NULL;
 	luo_flb_unpreserve_unused(flb);
 }
 
@@ -198,19 +260,14 @@ void luo_flb_file_unpreserve(struct liveupdate_file_handler *fh)
  */
 u64 luo_flb_write(struct luo_flb_ser *ser)
 {
-	struct liveupdate_flb *flb;
+	struct luo_flb_record *record, *next;
 	u64 nr = 0;
 
-	guard(rwsem_read)(&luo_handlers_rwsem);
-	list_private_for_each_entry(flb, &luo_flbs, private.list) {
-		struct luo_flb_state *state = &luo_flb_private(flb)->outgoing;
-
-		guard(mutex)(&state->lock);
-		if (!state->files)
-			continue;
-		strscpy_pad(ser[nr].name, flb->compatible);
-		ser[nr].data = state->data;
-		ser[nr].count = state->files;
+	lockdep_assert_held_write(&luo_freeze_rwsem);
+	rbtree_postorder_for_each_entry_safe(record, next, &luo_flb_outgoing.by_name, node) {
+		strscpy_pad(ser[nr].name, record->compatible);
+		ser[nr].data = record->data;
+		ser[nr].count = record->files;
 		nr++;
 	}
 	return nr;
@@ -270,42 +327,32 @@ EXPORT_SYMBOL_GPL(liveupdate_flb_put_outgoing);
  */
 int luo_flb_add_incoming(const char *compatible, u64 data, u64 count)
 {
-	struct luo_flb_in *in;
+	struct luo_flb_record *record;
 
 	if (!count)
 		return -EINVAL;
-
-	guard(mutex)(&luo_flbs_lock);
-	list_for_each_entry(in, &luo_flbs_in, list) {
-		if (!strcmp(in->compatible, compatible))
-			return -EEXIST;
-	}
-	in = kzalloc_obj(*in);
-	if (!in)
-		return -ENOMEM;
-	strscpy(in->compatible, compatible);
-	in->data = data;
-	in->files = count;
-	list_add_tail(&in->list, &luo_flbs_in);
+	record = luo_flb_record_add(&luo_flb_incoming, compatible);
+	if (IS_ERR(record))
+		return PTR_ERR(record);
+	record->data = data;
+	record->files = count;
 	return 0;
 }
 
-/* Take over what was handed over of an FLB, once. */
-static void luo_flb_claim(struct liveupdate_flb *flb)
+/* Find what was handed over of an FLB, if anything was. */
+static void luo_flb_find_record(struct liveupdate_flb *flb)
 {
 	struct luo_flb_state *state = &luo_flb_private(flb)->incoming;
-	struct luo_flb_in *in;
+	struct rb_node *node;
 
-	guard(mutex)(&luo_flbs_lock);
-	list_for_each_entry(in, &luo_flbs_in, list) {
-		if (strcmp(in->compatible, flb->compatible))
-			continue;
-		state->files = in->files;
-		state->data = in->data;
-		list_del(&in->list);
-		kfree(in);
+	if (state->record)
 		return;
-	}
+	guard(mutex)(&luo_flb_records_lock);
+	node = rb_find(flb->compatible, &luo_flb_incoming.by_name, luo_flb_record_key_cmp);
+	if (!node)
+		return;
+	state->record = rb_entry(node, struct luo_flb_record, node);
+	state->data = state->record->data;
 }
 
 static int luo_flb_retrieve(struct liveupdate_flb *flb)
@@ -331,39 +378,109 @@ static int luo_flb_retrieve(struct liveupdate_flb *flb)
 static void luo_flb_finish_unused(struct liveupdate_flb *flb)
 {
 	struct luo_flb_state *state = &luo_flb_private(flb)->incoming;
-	struct liveupdate_flb_op_args args = { .flb = flb, .data = state->data };
+	struct liveupdate_flb_op_args args = {
+		.flb = flb,
+		.data = state->data,
+		.obj = state->obj,
+	};
 
-	if (!state->live || state->files || state->refs)
+	if (!state->live || state->record || state->refs)
 		return;
-	args.obj = state->obj;
 	flb->ops->finish(&args);
 	state->live = false;
 	state->obj = NULL;
 	module_put(flb->ops->owner);
 }
 
-static void luo_flb_finish_file(struct liveupdate_flb *flb)
+/*
+ * A file is going to be finished. With the last one goes the object, and finish()
+ * is given it, so it has to be there.
+ */
+static int luo_flb_begin_finish(struct liveupdate_flb *flb, bool discard)
 {
 	struct luo_flb_state *state = &luo_flb_private(flb)->incoming;
 	int err;
 
 	guard(mutex)(&state->lock);
-	if (!state->files)
-		luo_flb_claim(flb);
-	/* The previous kernel had no such FLB, or fewer files depended on it. */
-	if (!state->files || --state->files)
-		return;
-
-	/* finish() is given the object, so it has to be there. */
+	luo_flb_find_record(flb);
+	state->finishing++;
+	/* There is no record when the previous kernel had no such FLB. */
+	if (!state->record || state->finishing < state->record->files)
+		return 0;
 	err = luo_flb_retrieve(flb);
-	if (err)
-		pr_warn("%s: cannot be finished: %pe\n", flb->compatible, ERR_PTR(err));
+	if (err) {
+		luo_set_last_error(NULL, NULL, flb->compatible, err);
+		if (discard)
+			return 0;
+		state->finishing--;
+	}
+	return err;
+}
+
+static void luo_flb_cancel_finish(struct liveupdate_flb *flb)
+{
+	struct luo_flb_state *state = &luo_flb_private(flb)->incoming;
+
+	guard(mutex)(&state->lock);
+	state->finishing--;
+}
+
+static void luo_flb_finish_file(struct liveupdate_flb *flb)
+{
+	struct luo_flb_state *state = &luo_flb_private(flb)->incoming;
+
+	guard(mutex)(&state->lock);
+	state->finishing--;
+	if (!state->record || --state->record->files)
+		return;
+	luo_flb_record_remove(&luo_flb_incoming, state->record);
+	state->record = NULL;
 	luo_flb_finish_unused(flb);
 }
 
 /**
+ * luo_flb_file_begin_finish() - make sure that FLBs can go with a file
+ * @fh:      its handler
+ * @discard: they can also when they cannot be retrieved; then their memory stays
+ *           reserved until the next boot
+ *
+ * Return: 0; or, with nothing changed, why an FLB of which this is the last file
+ * cannot be retrieved.
+ */
+int luo_flb_file_begin_finish(struct liveupdate_file_handler *fh, bool discard)
+{
+	struct list_head *links = &ACCESS_PRIVATE(fh, flb_list);
+	struct luo_flb_link *link;
+	int err;
+
+	guard(rwsem_read)(&luo_handlers_rwsem);
+	list_for_each_entry(link, links, list) {
+		err = luo_flb_begin_finish(link->flb, discard);
+		if (err) {
+			list_for_each_entry_continue_reverse(link, links, list)
+				luo_flb_cancel_finish(link->flb);
+			return err;
+		}
+	}
+	return 0;
+}
+
+/**
+ * luo_flb_file_cancel_finish() - undo luo_flb_file_begin_finish()
+ * @fh: the file's handler
+ */
+void luo_flb_file_cancel_finish(struct liveupdate_file_handler *fh)
+{
+	struct luo_flb_link *link;
+
+	guard(rwsem_read)(&luo_handlers_rwsem);
+	list_for_each_entry(link, &ACCESS_PRIVATE(fh, flb_list), list)
+		luo_flb_cancel_finish(link->flb);
+}
+
+/**
  * luo_flb_file_finish() - a file of the previous kernel's was finished
- * @fh: its handler
+ * @fh: its handler, after luo_flb_file_begin_finish()
  */
 void luo_flb_file_finish(struct liveupdate_file_handler *fh)
 {
@@ -399,9 +516,8 @@ int liveupdate_flb_get_incoming(struct liveupdate_flb *flb, void **objp)
 		return -EOPNOTSUPP;
 
 	guard(mutex)(&state->lock);
-	if (!state->files)
-		luo_flb_claim(flb);
-	if (!state->files && !state->live)
+	luo_flb_find_record(flb);
+	if (!state->record && !state->live)
 		return -ENODATA;
 	err = luo_flb_retrieve(flb);
 	if (err)
@@ -429,6 +545,40 @@ void liveupdate_flb_put_incoming(struct liveupdate_flb *flb)
 EXPORT_SYMBOL_GPL(liveupdate_flb_put_incoming);
 
 /* Registration */
+
+/**
+ * luo_flb_get_modules() - hold the modules of all FLBs of a handler
+ * @fh: the handler
+ *
+ * Context: luo_handlers_rwsem held.
+ * Return: true; or false, with none held, when one of them is going.
+ */
+bool luo_flb_get_modules(struct liveupdate_file_handler *fh)
+{
+	struct list_head *links = &ACCESS_PRIVATE(fh, flb_list);
+	struct luo_flb_link *link;
+
+	list_for_each_entry(link, links, list) {
+		if (!try_module_get(link->flb->ops->owner)) {
+			list_for_each_entry_continue_reverse(link, links, list)
+				module_put(link->flb->ops->owner);
+			return false;
+		}
+	}
+	return true;
+}
+
+/**
+ * luo_flb_put_modules() - undo luo_flb_get_modules()
+ * @fh: the handler, still held for a file
+ */
+void luo_flb_put_modules(struct liveupdate_file_handler *fh)
+{
+	struct luo_flb_link *link;
+
+	list_for_each_entry(link, &ACCESS_PRIVATE(fh, flb_list), list)
+		module_put(link->flb->ops->owner);
+}
 
 static void luo_flb_unlink(struct luo_flb_link *link)
 {
@@ -474,7 +624,7 @@ static struct luo_flb_link *luo_flb_find_link(struct liveupdate_file_handler *fh
  *
  * Context: process context, e.g. a module's init.
  * Return: 0; or
- * * -EBUSY: files of that type are preserved
+ * * -EBUSY: files of that type are preserved, or retrieved and not finished
  * * -EEXIST: they depend on it, or there is another of that compatible string
  * * -EINVAL: a callback, or the compatible string, is missing
  * * -ENOMEM
@@ -522,8 +672,11 @@ EXPORT_SYMBOL_GPL(liveupdate_register_flb);
  * @fh:  the handler
  * @flb: the FLB
  *
- * Context: process context, e.g. the exit of the FLB's module, which a file
- * that depends on the FLB holds.
+ * Waits for the end of the files that the handler is held for, as
+ * liveupdate_unregister_file_handler() does. Each of them holds the FLB's module
+ * too, so in a module's exit there is none.
+ *
+ * Context: process context, e.g. a module's exit.
  */
 void liveupdate_unregister_flb(struct liveupdate_file_handler *fh,
 			       struct liveupdate_flb *flb)
@@ -533,9 +686,10 @@ void liveupdate_unregister_flb(struct liveupdate_file_handler *fh,
 	if (!liveupdate_enabled())
 		return;
 
-	guard(rwsem_write)(&luo_handlers_rwsem);
+	luo_handler_lock_unused(fh);
 	link = luo_flb_find_link(fh, flb);
 	if (!WARN_ON_ONCE(!link))
 		luo_flb_unlink(link);
+	up_write(&luo_handlers_rwsem);
 }
 EXPORT_SYMBOL_GPL(liveupdate_unregister_flb);

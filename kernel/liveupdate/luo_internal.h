@@ -36,6 +36,7 @@
 
 struct luo_abi;
 struct pid;
+struct task_struct;
 
 /**
  * enum luo_file_state - where a file is in its life
@@ -86,6 +87,7 @@ struct luo_owner {
  * @data:       the handler's handle that is handed over
  * @private:    the handler's own
  * @err:        why the last attempt to retrieve it failed
+ * @retriever:  the task that is retrieving it
  */
 struct luo_file {
 	struct kref ref;
@@ -103,6 +105,7 @@ struct luo_file {
 	u64 data;
 	void *private;
 	int err;
+	struct task_struct *retriever;
 };
 
 /**
@@ -241,7 +244,8 @@ int luo_file_preserve(struct luo_file *lf, struct file *file);
 int luo_file_freeze(struct luo_file *lf);
 void luo_file_unfreeze(struct luo_file *lf);
 int luo_file_retrieve(struct luo_file *lf, struct file **filep);
-int luo_file_can_finish(struct luo_file *lf, bool discard);
+int luo_file_begin_finish(struct luo_file *lf, bool discard);
+void luo_file_cancel_finish(struct luo_file *lf);
 void luo_file_finish(struct luo_file *lf);
 int luo_file_get_size(struct luo_file *lf, u64 *size);
 void luo_file_get_compatible(struct luo_file *lf,
@@ -250,12 +254,17 @@ ssize_t luo_handlers_emit(char *page);
 
 /* Protects which handlers, and which FLBs, there are. */
 extern struct rw_semaphore luo_handlers_rwsem;
+void luo_handler_lock_unused(struct liveupdate_file_handler *fh);
 
 /* luo_flb.c */
 
 int luo_flb_file_preserve(struct liveupdate_file_handler *fh);
 void luo_flb_file_unpreserve(struct liveupdate_file_handler *fh);
+int luo_flb_file_begin_finish(struct liveupdate_file_handler *fh, bool discard);
+void luo_flb_file_cancel_finish(struct liveupdate_file_handler *fh);
 void luo_flb_file_finish(struct liveupdate_file_handler *fh);
+bool luo_flb_get_modules(struct liveupdate_file_handler *fh);
+void luo_flb_put_modules(struct liveupdate_file_handler *fh);
 void luo_flb_unregister_all(struct liveupdate_file_handler *fh);
 int luo_flb_add_incoming(const char *compatible, u64 data, u64 count);
 u64 luo_flb_write(struct luo_flb_ser *ser);

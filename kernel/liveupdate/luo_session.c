@@ -448,9 +448,12 @@ static int luo_session_try_finish(struct luo_session *session, bool discard)
 	int err;
 
 	luo_for_each_file(lf, session) {
-		err = luo_file_can_finish(lf, discard);
-		if (err)
+		err = luo_file_begin_finish(lf, discard);
+		if (err) {
+			list_for_each_entry_continue_reverse(lf, &session->file_list, list)
+				luo_file_cancel_finish(lf);
 			return err;
+		}
 	}
 	luo_for_each_file(lf, session)
 		luo_file_finish(lf);
@@ -468,6 +471,8 @@ static int luo_session_try_finish(struct luo_session *session, bool discard)
  *   says that it is too early; or somebody else is finishing the session; or
  *   the reboot is under way
  * * -ENOENT: the session was finished before
+ * * whatever the retrieve() of an FLB says that would be finished; with
+ *   @discard that is only reported
  */
 int luo_session_finish(struct luo_session *session, bool discard)
 {
@@ -480,13 +485,13 @@ int luo_session_finish(struct luo_session *session, bool discard)
 		scoped_guard(mutex, &session->lock) {
 			if (session->finishing)
 				return RB_EMPTY_NODE(&session->name_node) ? -ENOENT : -EBUSY;
-			session->finishing = true;
+			WRITE_ONCE(session->finishing, true);
 		}
 
 		err = luo_session_try_finish(session, discard);
 		if (err) {
 			guard(mutex)(&session->lock);
-			session->finishing = false;
+			WRITE_ONCE(session->finishing, false);
 			return err;
 		}
 		luo_session_withdraw(session);
