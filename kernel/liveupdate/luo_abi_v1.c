@@ -22,6 +22,8 @@
 
 #include "luo_internal.h"
 
+LIVEUPDATE_VERSION(luo_v1, LUO_FDT_COMPATIBLE);
+
 /* What is handed over, all of it preserved; NULL while there is no session */
 static struct {
 	void *fdt;

@@ -50,6 +50,13 @@ static struct {
 	void *blob_in;
 } luo;
 
+/* The linker has what the formats and file handlers list follow this. */
+static const struct liveupdate_versions_header luo_versions_header
+	__used __section(".liveupdate_versions_header") __aligned(8) = {
+	.magic = LIVEUPDATE_VERSIONS_MAGIC,
+	.version = LIVEUPDATE_VERSIONS_VERSION,
+};
+
 static DEFINE_SPINLOCK(luo_error_lock);
 static char luo_error[LUO_ERROR_LENGTH];
 

@@ -149,6 +149,25 @@ struct luo_flb_ser {
 	u64 count;
 } __packed;
 
+/* What starts the section of versions, "LVUP" when read as a number */
+#define LIVEUPDATE_VERSIONS_MAGIC	0x4c565550
+#define LIVEUPDATE_VERSIONS_VERSION	1
+
+/**
+ * struct liveupdate_versions_header - head of the section .liveupdate_versions
+ * @magic:   LIVEUPDATE_VERSIONS_MAGIC
+ * @version: of the layout of the section, LIVEUPDATE_VERSIONS_VERSION
+ *
+ * A kernel image lists what it understands: behind this, up to the end of the
+ * section, are the compatible strings of its hand-over formats and built-in file
+ * handlers. Each is NUL-padded to LIVEUPDATE_HNDL_COMPAT_LENGTH bytes. In an
+ * image without sections the list ends with the first that is empty.
+ */
+struct liveupdate_versions_header {
+	u32 magic;
+	u32 version;
+} __packed;
+
 #ifdef CONFIG_LIVEUPDATE_TEST
 #define LIVEUPDATE_TEST_FLB_COMPATIBLE(i)	"liveupdate-test-flb-v" #i
 #endif
