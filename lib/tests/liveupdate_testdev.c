@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A file type to test live update with: open files of /dev/liveupdate-test hold
- * a number each, which is written and read as text and can be preserved.
+ * a number each, which is written and read as text and can be preserved. Writing
+ * fd:N links the file to the one that the writer has open as N: reading gives that
+ * one's inode number, too, and where one is preserved the other has to be.
  *
- * Writing N to the module parameter fail_CALLBACK makes the Nth call of that
- * callback from now on fail, once, with EBUSY for can_finish() and EIO else.
- * The parameters preserved and frozen tell how many files are just that.
+ * A callback that is told to fail says EBUSY for can_finish() and EIO else. The
+ * module parameters preserved and frozen tell how many files are just that.
  *
  * As long as hold_reboot is set a reboot by kexec waits: all is frozen then, and
  * processes still run.
@@ -15,6 +16,7 @@
 
 #include <linux/anon_inodes.h>
 #include <linux/atomic.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
@@ -28,25 +30,26 @@
 #include <linux/uaccess.h>
 #include <linux/wait.h>
 
+#include "liveupdate_fail.h"
+
 #define TESTDEV_COMPATIBLE	"liveupdate-test-v1"
 
 struct testdev_file {
 	u64 value;
+	struct file *link;
 };
 
 /* What is handed over */
 struct testdev_ser {
 	u64 value;
+	bool is_linked;
+	u64 link;		/* the token of that file */
 };
 
-#define TESTDEV_FAIL(callback)						\
-	static atomic_t fail_##callback;				\
-	module_param_named(fail_##callback, fail_##callback.counter, int, 0644)
-
-TESTDEV_FAIL(preserve);
-TESTDEV_FAIL(freeze);
-TESTDEV_FAIL(retrieve);
-TESTDEV_FAIL(can_finish);
+LIVEUPDATE_FAIL(preserve);
+LIVEUPDATE_FAIL(freeze);
+LIVEUPDATE_FAIL(retrieve);
+LIVEUPDATE_FAIL(can_finish);
 
 static atomic_t testdev_preserved;
 module_param_named(preserved, testdev_preserved.counter, int, 0444);
@@ -80,21 +83,25 @@ static struct notifier_block testdev_reboot_nb = {
 	.notifier_call = testdev_reboot,
 };
 
-/* Is this the call that was asked to fail? */
-static bool testdev_fails(atomic_t *countdown)
-{
-	return atomic_dec_if_positive(countdown) == 0;
-}
-
 static int testdev_open(struct inode *inode, struct file *file)
 {
 	file->private_data = kzalloc_obj(struct testdev_file);
 	return file->private_data ? 0 : -ENOMEM;
 }
 
+static void testdev_set_link(struct testdev_file *tf, struct file *link)
+{
+	if (tf->link)
+		fput(tf->link);
+	tf->link = link;
+}
+
 static int testdev_release(struct inode *inode, struct file *file)
 {
-	kfree(file->private_data);
+	struct testdev_file *tf = file->private_data;
+
+	testdev_set_link(tf, NULL);
+	kfree(tf);
 	return 0;
 }
 
@@ -102,9 +109,13 @@ static ssize_t testdev_read(struct file *file, char __user *buf, size_t count,
 			    loff_t *pos)
 {
 	struct testdev_file *tf = file->private_data;
-	char text[24];
-	int len = scnprintf(text, sizeof(text), "%llu\n", tf->value);
+	char text[48];
+	int len = scnprintf(text, sizeof(text), "%llu", tf->value);
 
+	if (tf->link)
+		len += scnprintf(text + len, sizeof(text) - len, " %llu",
+				 (u64)file_inode(tf->link)->i_ino);
+	len += scnprintf(text + len, sizeof(text) - len, "\n");
 	return simple_read_from_buffer(buf, count, pos, text, len);
 }
 
@@ -112,9 +123,24 @@ static ssize_t testdev_write(struct file *file, const char __user *buf,
 			     size_t count, loff_t *pos)
 {
 	struct testdev_file *tf = file->private_data;
-	int err = kstrtou64_from_user(buf, count, 10, &tf->value);
+	struct file *link;
+	char text[24] = "";
+	int fd;
 
-	return err ?: count;
+	if (count >= sizeof(text))
+		return -EINVAL;
+	if (copy_from_user(text, buf, count))
+		return -EFAULT;
+
+	if (sscanf(text, "fd:%d", &fd) == 1) {
+		link = fget(fd);
+		if (!link)
+			return -EBADF;
+		testdev_set_link(tf, link);
+		return count;
+	}
+	testdev_set_link(tf, NULL);
+	return kstrtou64(text, 10, &tf->value) ?: count;
 }
 
 static const struct file_operations testdev_fops = {
@@ -135,7 +161,7 @@ static int testdev_preserve(struct liveupdate_file_op_args *args)
 {
 	struct testdev_ser *ser;
 
-	if (testdev_fails(&fail_preserve))
+	if (liveupdate_fails(&fail_preserve))
 		return -EIO;
 
 	ser = kho_alloc_preserve(sizeof(*ser));
@@ -157,8 +183,16 @@ static int testdev_freeze(struct liveupdate_file_op_args *args)
 	struct testdev_ser *ser = phys_to_virt(args->serialized_data);
 	struct testdev_file *tf = args->file->private_data;
 
-	if (testdev_fails(&fail_freeze))
+	int err;
+
+	if (liveupdate_fails(&fail_freeze))
 		return -EIO;
+	if (tf->link) {
+		err = liveupdate_get_token_outgoing(args->session, tf->link, &ser->link);
+		if (err)
+			return err;
+	}
+	ser->is_linked = tf->link;
 	ser->value = tf->value;
 	atomic_inc(&testdev_frozen);
 	return 0;
@@ -172,24 +206,32 @@ static void testdev_unfreeze(struct liveupdate_file_op_args *args)
 static int testdev_retrieve(struct liveupdate_file_op_args *args)
 {
 	struct testdev_ser *ser;
+	struct file *file, *link;
 	struct testdev_file *tf;
-	struct file *file;
+	int err;
 
-	if (testdev_fails(&fail_retrieve))
+	if (liveupdate_fails(&fail_retrieve))
 		return -EIO;
 
 	ser = liveupdate_preserved_data(args->serialized_data, sizeof(*ser));
 	if (!ser)
 		return -EINVAL;
+	if (ser->is_linked) {
+		err = liveupdate_get_file_incoming(args->session, ser->link, &link);
+		if (err)
+			return err;
+	}
 	tf = kzalloc_obj(*tf);
 	if (!tf)
 		return -ENOMEM;
-	file = anon_inode_getfile("[liveupdate-test]", &testdev_fops, tf, O_RDWR);
+	file = anon_inode_getfile_fmode("[liveupdate-test]", &testdev_fops, tf, O_RDWR,
+					FMODE_PREAD | FMODE_PWRITE);
 	if (IS_ERR(file)) {
 		kfree(tf);
 		return PTR_ERR(file);
 	}
-	file->f_mode |= FMODE_PREAD | FMODE_PWRITE;
+	if (ser->is_linked)
+		tf->link = get_file(link);
 	tf->value = ser->value;
 	kho_restore_free(ser);
 	args->file = file;
@@ -198,7 +240,7 @@ static int testdev_retrieve(struct liveupdate_file_op_args *args)
 
 static bool testdev_can_finish(struct liveupdate_file_op_args *args)
 {
-	return !testdev_fails(&fail_can_finish);
+	return !liveupdate_fails(&fail_can_finish);
 }
 
 static void testdev_finish(struct liveupdate_file_op_args *args)
@@ -220,10 +262,7 @@ static const struct liveupdate_file_ops testdev_file_ops = {
 	.owner = THIS_MODULE,
 };
 
-static struct liveupdate_file_handler testdev_handler = {
-	.ops = &testdev_file_ops,
-	.compatible = TESTDEV_COMPATIBLE,
-};
+LIVEUPDATE_FILE_HANDLER(testdev_handler, TESTDEV_COMPATIBLE, &testdev_file_ops);
 
 static struct miscdevice testdev_misc = {
 	.minor = MISC_DYNAMIC_MINOR,

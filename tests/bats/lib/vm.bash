@@ -75,6 +75,7 @@ vm_command() {
 	mkdir -p "$VM_DIR/share"
 	cp "$VM_BUILD/$ARCH_IMAGE" "$VM_DIR/share/vmlinuz-next"
 	cp "$VM_BUILD/initramfs.cpio.gz" "$VM_DIR/share/initrd-next"
+	cp "$VM_BUILD"/modules/*.ko "$VM_DIR/share"
 
 	vm_command=("${ARCH_QEMU[@]}" -smp "$cpus" -m "$memory" -nodefaults -display none -no-reboot)
 	case $VM_ACCEL in

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Objects bound to the life of files, to test live update with: every file
+ * handler there is depends on all of them.
+ *
+ * Module parameters, prefix liveupdate_test: the counts preserves, unpreserves,
+ * retrieves and finishes have a number for each object; fail_preserve and
+ * fail_retrieve make a callback fail, once, with EIO.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME " test: " fmt
+
+#include <linux/errno.h>
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
+#include <linux/liveupdate.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+
+/* The module is called as all of live update is. */
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "liveupdate_test."
+
+#include "../../kernel/liveupdate/luo_internal.h"
+#include "liveupdate_fail.h"
+
+#define TEST_FLBS	3
+#define TEST_FLB_MAGIC	0x7465737420666c62ULL
+
+/* What is handed over */
+struct test_flb_ser {
+	u64 magic;
+};
+
+static unsigned int preserves[TEST_FLBS];
+static unsigned int unpreserves[TEST_FLBS];
+static unsigned int retrieves[TEST_FLBS];
+static unsigned int finishes[TEST_FLBS];
+module_param_array(preserves, uint, NULL, 0444);
+module_param_array(unpreserves, uint, NULL, 0444);
+module_param_array(retrieves, uint, NULL, 0444);
+module_param_array(finishes, uint, NULL, 0444);
+
+LIVEUPDATE_FAIL(preserve);
+LIVEUPDATE_FAIL(retrieve);
+
+static const struct liveupdate_flb_ops test_flb_ops;
+
+#define TEST_FLB(i) [i] = {						\
+	.ops = &test_flb_ops,						\
+	.compatible = LIVEUPDATE_TEST_FLB_COMPATIBLE(i),		\
+}
+
+static struct liveupdate_flb test_flbs[TEST_FLBS] = {
+	TEST_FLB(0),
+	TEST_FLB(1),
+	TEST_FLB(2),
+};
+
+static size_t test_flb_index(struct liveupdate_flb_op_args *args)
+{
+	return args->flb - test_flbs;
+}
+
+static int test_flb_preserve(struct liveupdate_flb_op_args *args)
+{
+	struct test_flb_ser *ser;
+
+	if (liveupdate_fails(&fail_preserve))
+		return -EIO;
+
+	ser = kho_alloc_preserve(sizeof(*ser));
+	if (IS_ERR(ser))
+		return PTR_ERR(ser);
+	ser->magic = TEST_FLB_MAGIC + test_flb_index(args);
+	args->data = virt_to_phys(ser);
+	args->obj = ser;
+	preserves[test_flb_index(args)]++;
+	return 0;
+}
+
+static void test_flb_unpreserve(struct liveupdate_flb_op_args *args)
+{
+	kho_unpreserve_free(args->obj);
+	unpreserves[test_flb_index(args)]++;
+}
+
+static int test_flb_retrieve(struct liveupdate_flb_op_args *args)
+{
+	struct test_flb_ser *ser;
+
+	if (liveupdate_fails(&fail_retrieve))
+		return -EIO;
+
+	ser = liveupdate_preserved_data(args->data, sizeof(*ser));
+	if (!ser || ser->magic != TEST_FLB_MAGIC + test_flb_index(args))
+		return -EINVAL;
+	args->obj = ser;
+	retrieves[test_flb_index(args)]++;
+	return 0;
+}
+
+static void test_flb_finish(struct liveupdate_flb_op_args *args)
+{
+	struct test_flb_ser *ser = args->obj;
+
+	WARN_ON(ser->magic != TEST_FLB_MAGIC + test_flb_index(args));
+	kho_restore_free(ser);
+	finishes[test_flb_index(args)]++;
+}
+
+static const struct liveupdate_flb_ops test_flb_ops = {
+	.preserve = test_flb_preserve,
+	.unpreserve = test_flb_unpreserve,
+	.retrieve = test_flb_retrieve,
+	.finish = test_flb_finish,
+	.owner = THIS_MODULE,
+};
+
+/**
+ * liveupdate_test_register() - have files of a type depend on the test's objects
+ * @fh: the handler of that type, just registered
+ *
+ * Context: liveupdate_register_file_handler().
+ */
+void liveupdate_test_register(struct liveupdate_file_handler *fh)
+{
+	int err, i;
+
+	for (i = 0; i < TEST_FLBS; i++) {
+		err = liveupdate_register_flb(fh, &test_flbs[i]);
+		if (err)
+			pr_err("%s: %pe\n", test_flbs[i].compatible, ERR_PTR(err));
+	}
+	WARN_ON(liveupdate_register_flb(fh, &test_flbs[0]) != -EEXIST);
+}
+
+MODULE_DESCRIPTION("Objects bound to the life of files, to test live update with");
+MODULE_LICENSE("GPL");
