@@ -10,16 +10,20 @@ shopt -s globstar nullglob
 trap 'echo "failed: $BASH_COMMAND" >&2' ERR
 LUO=/sys/kernel/config/liveupdate
 TESTDEV=/sys/module/liveupdate_testdev/parameters
+FLB=/sys/module/liveupdate_test/parameters
 cd $LUO
 
 declare -A errors=(
 	[EACCES]='Permission denied'
 	[EBADF]='Bad file descriptor'
+	[EAGAIN]='Resource temporarily unavailable'
 	[EBUSY]='Device or resource busy'
+	[EDEADLK]='Resource deadlock avoided'
 	[EEXIST]='File exists'
 	[EINVAL]='Invalid argument'
 	[EIO]='Input/output error'
 	[ENAMETOOLONG]='File name too long'
+	[ENODEV]='No such device'
 	[ENOENT]='No such file or directory'
 	[ENOMEM]='Cannot allocate memory'
 	[ENOTEMPTY]='Directory not empty'
@@ -107,6 +111,37 @@ preserve_devices() {
 		echo "$token" >&5
 		echo self:5 >"sessions/s/$token/fd"
 	done
+}
+
+# note TEXT TOKEN: preserve a note of the sample under session/TOKEN.
+note() {
+	mkdir -p "sessions/${2%/*}" "sessions/$2"
+	exec 5<>/dev/liveupdate-sample
+	echo "$1" >&5
+	echo self:5 >"sessions/$2/fd"
+	exec 5>&-
+}
+
+# flb_counts: set flb to how often the test's FLBs were preserved, unpreserved, retrieved and finished since the boot.
+flb_counts() {
+	local count
+	flb=
+	for count in preserves unpreserves retrieves finishes; do
+		flb+="$(<$FLB/$count) "
+	done
+}
+
+# flb_changed PRESERVES UNPRESERVES RETRIEVES FINISHES: they were so often since this was last asked.
+flb_changed() {
+	local -a before after
+	local count i
+	IFS=' ,' read -ra before <<<"$flb"
+	flb_counts
+	IFS=' ,' read -ra after <<<"$flb"
+	for ((i = 0; i < 12; i++)); do
+		((after[i] -= before[i])) || :
+	done
+	expect "$(for count; do echo -n "$count $count $count "; done)" echo "${after[*]} "
 }
 
 # new_group: a control group whose memory is watched. in_group COMMAND…: COMMAND in it, what it allocates too.

@@ -1,0 +1,224 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+#
+# What a driver's author relies on: objects bound to the life of files (FLBs), files that need each other, and
+# handlers that come and go. The kernel of the guest has three FLBs on every handler, and the sample as a module.
+
+load lib/common
+load lib/luo
+
+@test "an FLB is preserved with the first file of any type, and unpreserved with the last" {
+	luo_run <<-'END'
+		flb_counts
+		luo-hold preserve sessions/s/0 1 memfd,size=4K,seed=1
+		preserve_devices 1 99
+		flb_changed 1 0 0 0
+		rmdir sessions/s/0
+		rmdir sessions/s/{1..98}
+		flb_changed 0 0 0 0
+		rmdir sessions/s/99
+		flb_changed 0 1 0 0
+		rmdir sessions/s
+	END
+}
+
+@test "an FLB that fails to be preserved fails its file, and undoes the FLBs before it" {
+	luo_run <<-'END'
+		mkdir -p sessions/s/0
+		luo_file 5
+		before="$(<$FLB/unpreserves)"
+		IFS=, read -r a b c <<<"$before"
+		# The third of three.
+		echo 3 >$FLB/fail_preserve
+		refused EIO 'echo self:5 >sessions/s/0/fd'
+		expect "$((a + 1)),$((b + 1)),$c" cat $FLB/unpreserves
+		flb_counts
+		echo self:5 >sessions/s/0/fd
+		flb_changed 1 0 0 0
+		shows sessions/s files=1
+		luo_end
+	END
+}
+
+@test "files of two types share an FLB over a kexec; it is finished once, with the last, though nobody asked for it" {
+	luo_run <<-'END'
+		luo-hold preserve sessions/a/0 1 memfd,size=4K,seed=1
+		luo-hold preserve sessions/b/0 1 memfd,size=4K,seed=2
+		mkdir sessions/s
+		preserve_devices 1 50
+	END
+	vm_kexec
+	luo_run <<-'END'
+		flb_counts
+		luo-hold retrieve incoming/a/0 1 memfd,size=4K,seed=1
+		echo 1 >incoming/a/finish
+		echo discard >incoming/s/finish
+		flb_changed 0 0 0 0
+		luo-hold retrieve incoming/b/0 1 memfd,size=4K,seed=2
+		echo 1 >incoming/b/finish
+		flb_changed 0 0 1 1
+	END
+}
+
+@test "an FLB that cannot be retrieved keeps its last file's session, until it can or that is discarded" {
+	luo_run <<-'END'
+		luo-hold preserve sessions/a/0 1 memfd,size=4K,seed=1
+		luo-hold preserve sessions/b/0 1 memfd,size=4K,seed=2
+	END
+	vm_kexec
+	luo_run <<-'END'
+		flb_counts
+		luo-hold retrieve incoming/a/0 1 memfd,size=4K,seed=1
+		# While b is there nobody needs the FLBs.
+		echo 2 >$FLB/fail_retrieve
+		echo 1 >incoming/a/finish
+		flb_changed 0 0 0 0
+		luo-hold make null,fd=5 -- bash -c '
+			. luo.bash
+			echo self:5 >incoming/b/0/fd
+			fails EIO "echo 1 >incoming/b/finish"
+			shows . state=updated last_error="liveupdate-test-flb-v1: EIO"
+			shows incoming/b state=retrieved files=1 retrieved=1
+			echo self:5 >incoming/b/0/fd
+			luo-hold check open,fd=5,seed=2'
+		expect 1,0,0 cat $FLB/retrieves
+		expect 0,0,0 cat $FLB/finishes
+		echo 1 >incoming/b/finish
+		flb_changed 0 0 1 1
+
+		luo-hold preserve sessions/c/0 1 memfd,size=4K,seed=1
+	END
+	vm_kexec
+	luo_run <<-'END'
+		echo 1 >$FLB/fail_retrieve
+		echo discard >incoming/c/finish
+		shows . state=normal last_error="liveupdate-test-flb-v0: EIO"
+		expect 0,1,1 cat $FLB/finishes
+	END
+}
+
+@test "a file that links to another of its session finds it again, whichever is retrieved first" {
+	luo_run <<-'END'
+		mkdir -p sessions/s/{1,2}
+		luo-hold make memfd,size=4K,seed=7,fd=6 -- bash -c '
+			exec 5<>/dev/liveupdate-test
+			echo 12 >&5
+			echo fd:6 >&5
+			echo self:5 >sessions/s/1/fd'
+	END
+	vm_kexec_fails
+	luo_run <<-'END'
+		# The file that it links to is not preserved, and then only elsewhere.
+		shows . last_error='s/1: freeze: ENOENT'
+		rmdir sessions/s/*/ sessions/s
+		mkdir -p sessions/s/{1,2} sessions/t/2
+		luo-hold make memfd,size=4K,seed=7,fd=6 -- bash -c '
+			. luo.bash
+			exec 5<>/dev/liveupdate-test
+			echo 12 >&5
+			echo fd:6 >&5
+			echo self:5 >sessions/s/1/fd
+			echo self:6 >sessions/t/2/fd
+			kexec -e 2>/dev/null || :
+			shows . last_error="s/1: freeze: ENOENT"
+			rmdir sessions/t/2 sessions/t
+			echo self:6 >sessions/s/2/fd'
+	END
+	vm_jump
+	luo_run <<-'END'
+		exec 5</dev/null 6</dev/null
+		echo 2 >$TESTDEV/fail_retrieve
+		echo self:5 >incoming/s/1/fd
+		# What it links to was retrieved with it.
+		shows incoming/s retrieved=2
+		echo self:6 >incoming/s/2/fd
+		expect "12 $(stat -L -c %i /proc/self/fd/6)" cat <&5
+		luo-hold check open,fd=6,size=4K,seed=7
+		echo 1 >incoming/s/finish
+		echo 0 >$TESTDEV/fail_retrieve
+	END
+}
+
+@test "files that link to each other in a circle cannot be retrieved, and are discarded" {
+	luo_run <<-'END'
+		mkdir -p sessions/s/{1,2}
+		exec 5<>/dev/liveupdate-test 6<>/dev/liveupdate-test
+		echo fd:6 >&5
+		echo fd:5 >&6
+		echo self:5 >sessions/s/1/fd
+		echo self:6 >sessions/s/2/fd
+	END
+	vm_kexec
+	luo_run <<-'END'
+		exec 5</dev/null
+		fails EDEADLK 'echo self:5 >incoming/s/1/fd'
+		fails EDEADLK 'echo self:5 >incoming/s/2/fd'
+		shows incoming/s/1 state=failed
+		shows incoming/s/2 state=failed
+		echo discard >incoming/s/finish
+		shows . state=normal
+	END
+}
+
+@test "notes of the sample survive with their ledger, which is preserved and finished once for 100 of them" {
+	luo_run <<-'END'
+		insmod /boot/liveupdate-sample.ko
+		grep -qx liveupdate-sample-note-v1 handlers
+		for token in {1..100}; do
+			note "note $token" s/$token
+		done
+		fails EAGAIN 'rmmod liveupdate-sample'
+		grep -q '^liveupdate_sample ' /proc/modules
+		expect 792 cat /sys/module/liveupdate_sample/parameters/written
+		expect 1 bash -c 'dmesg | grep -c "ledger: preserved"'
+		# Written after it was preserved.
+		shows sessions/s/100 compatible=liveupdate-sample-note-v1 state=preserved
+	END
+	vm_kexec
+	luo_run <<-'END'
+		# Without its handler a note is listed, and waits for it.
+		exec 5</dev/null
+		! grep -q liveupdate-sample handlers
+		shows incoming/s files=100 state=preserved
+		shows incoming/s/100 compatible=liveupdate-sample-note-v1 state=preserved size=
+		fails ENODEV 'echo self:5 >incoming/s/100/fd'
+		shows . last_error='s/100: retrieve: ENODEV'
+		shows incoming/s/100 state=preserved
+
+		insmod /boot/liveupdate-sample.ko
+		expect 792 cat /sys/module/liveupdate_sample/parameters/written
+		shows incoming/s/100 size=9
+		for token in {1..100}; do
+			echo self:5 >incoming/s/$token/fd
+			expect "note $token" cat <&5
+		done
+		exec 5<&-
+		fails EAGAIN 'rmmod liveupdate-sample'
+		echo 1 >incoming/s/finish
+		expect 1 bash -c 'dmesg | grep -c "ledger: retrieved"'
+		expect 1 bash -c 'dmesg | grep -c "ledger: finished"'
+		rmmod liveupdate-sample
+		! grep -q liveupdate-sample handlers
+	END
+}
+
+@test "a session with files that nobody has a handler for goes when it is discarded, and the others do not care" {
+	luo_run <<-'END'
+		insmod /boot/liveupdate-sample.ko
+		note one s/1
+		note two t/1
+		luo-hold preserve sessions/u/1 1 memfd,size=4K,seed=1
+	END
+	vm_kexec
+	luo_run <<-'END'
+		luo-hold retrieve incoming/u/1 1 memfd,size=4K,seed=1
+		echo 1 >incoming/u/finish
+		refused EBUSY 'echo 1 >incoming/s/finish'
+		echo discard >incoming/s/finish
+		shows . last_error='s/1: discard, memory stays reserved: ENODEV'
+
+		insmod /boot/liveupdate-sample.ko
+		echo discard >incoming/t/finish
+		shows . state=normal
+	END
+}
