@@ -8,7 +8,8 @@
 #   ARCH   x86_64 or arm64; the host's if empty
 #   DEBUG  1: the kernel with checks
 #   KSRC   a kernel tree of the user's, only ever read
-#   OUT    where to build, if not in build/ARCH or build/ARCH-debug
+#   OUT    where to build, if not in build/ARCH, build/ARCH-debug or -stock
+#   STOCK  1: the base kernel as it is, without anything of ours
 #   V      1: show everything
 # shellcheck disable=SC2034 # the variables are for those who source this
 
@@ -56,6 +57,10 @@ esac
 out=$build/$arch
 if on "${DEBUG-}"; then
 	out+=-debug
+fi
+if on "${STOCK-}"; then
+	out+=-stock
+	linux=$base
 fi
 out=${OUT:-$out}
 
