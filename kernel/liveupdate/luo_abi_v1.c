@@ -9,9 +9,7 @@
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/cleanup.h>
 #include <linux/errno.h>
-#include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/luo.h>
@@ -30,42 +28,6 @@ static struct {
 	struct luo_session_header_ser *sessions;
 	struct luo_flb_header_ser *flbs;
 } luo_v1;
-
-/*
- * Have @room hold @size bytes, preserved and zeroed; 0 gives it back. Contents
- * are not kept: only the reboot path writes there. Room for twice as much as
- * is needed is kept, so that going back and forth costs nothing.
- */
-static int luo_v1_resize(void **room, size_t size)
-{
-	unsigned int order = size ? get_order(size) : 0;
-	struct folio *folio;
-	int err;
-
-	if (*room && size) {
-		unsigned int have = folio_order(virt_to_folio(*room));
-
-		if (have == order || have == order + 1)
-			return 0;
-	}
-
-	if (size) {
-		if (order > MAX_PAGE_ORDER)
-			return -ENOSPC;
-		folio = folio_alloc(GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN, order);
-		if (!folio)
-			return -ENOMEM;
-		err = kho_preserve_folio(folio);
-		if (err) {
-			folio_put(folio);
-			return err;
-		}
-	}
-
-	kho_unpreserve_free(*room);
-	*room = size ? folio_address(folio) : NULL;
-	return 0;
-}
 
 static int luo_v1_write_node(void *fdt, const char *name, const char *compatible,
 			     const char *header, void *where)
@@ -101,33 +63,17 @@ static int luo_v1_write_fdt(void)
 	return WARN_ON_ONCE(err) ? -EINVAL : 0;
 }
 
-static void luo_v1_end(void)
+static void *luo_v1_root(size_t *size)
 {
-	if (luo_v1.fdt)
-		kho_remove_subtree(luo_v1.fdt);
-	luo_v1_resize(&luo_v1.fdt, 0);
-	luo_v1_resize((void **)&luo_v1.sessions, 0);
-	luo_v1_resize((void **)&luo_v1.flbs, 0);
+	*size = LUO_FDT_SIZE;
+	return luo_v1.fdt;
 }
 
-static int luo_v1_begin(void)
+static void luo_v1_end(void)
 {
-	int err;
-
-	err = luo_v1_resize(&luo_v1.fdt, LUO_FDT_SIZE);
-	if (!err)
-		err = luo_v1_resize((void **)&luo_v1.flbs, PAGE_SIZE);
-	if (!err)
-		err = luo_v1_resize((void **)&luo_v1.sessions, PAGE_SIZE);
-	if (!err) {
-		luo_v1.flbs->pgcnt = 1;
-		err = luo_v1_write_fdt();
-	}
-	if (!err)
-		err = kho_add_subtree(LUO_FDT_KHO_ENTRY_NAME, luo_v1.fdt, LUO_FDT_SIZE);
-	if (err)
-		luo_v1_end();
-	return err;
+	luo_room_resize(&luo_v1.fdt, 0);
+	luo_room_resize((void **)&luo_v1.sessions, 0);
+	luo_room_resize((void **)&luo_v1.flbs, 0);
 }
 
 static struct luo_session_ser *luo_v1_sessions(struct luo_session_header_ser *header)
@@ -137,7 +83,9 @@ static struct luo_session_ser *luo_v1_sessions(struct luo_session_header_ser *he
 
 static int luo_v1_reserve_sessions(u64 nr)
 {
-	size_t size;
+	size_t size = size_add(sizeof(*luo_v1.sessions),
+			       size_mul(nr, sizeof(struct luo_session_ser)));
+	bool was_there = luo_v1.fdt;
 	int err;
 
 	if (!nr) {
@@ -145,39 +93,32 @@ static int luo_v1_reserve_sessions(u64 nr)
 		return 0;
 	}
 
-	if (!luo_v1.fdt) {
-		err = luo_v1_begin();
-		if (err)
-			return err;
-	}
-
-	size = size_add(sizeof(*luo_v1.sessions),
-			size_mul(nr, sizeof(struct luo_session_ser)));
-	err = luo_v1_resize((void **)&luo_v1.sessions, size);
-	return err ?: luo_v1_write_fdt();
+	err = luo_room_resize((void **)&luo_v1.sessions, size);
+	if (!err && !was_there)
+		err = luo_flbs_resize(&luo_v1.flbs, 0);
+	if (!err && !was_there)
+		err = luo_room_resize(&luo_v1.fdt, LUO_FDT_SIZE);
+	if (!err)
+		err = luo_v1_write_fdt();
+	if (err && !was_there)
+		luo_v1_end();
+	return err;
 }
 
 static int luo_v1_reserve_files(void **room, u64 nr)
 {
-	return luo_v1_resize(room, size_mul(nr, sizeof(struct luo_file_ser)));
+	return luo_room_resize(room, size_mul(nr, sizeof(struct luo_file_ser)));
 }
 
 static int luo_v1_reserve_flbs(u64 nr)
 {
-	size_t size = size_add(sizeof(*luo_v1.flbs),
-			       size_mul(nr, sizeof(struct luo_flb_ser)));
-	int err = luo_v1_resize((void **)&luo_v1.flbs, size);
-
-	if (err)
-		return err;
-	luo_v1.flbs->pgcnt = folio_nr_pages(virt_to_folio(luo_v1.flbs));
-	return luo_v1_write_fdt();
+	return luo_flbs_resize(&luo_v1.flbs, nr) ?: luo_v1_write_fdt();
 }
 
 static void luo_v1_write_files(struct luo_session *session,
 			       struct luo_file_set_ser *set)
 {
-	struct luo_file_ser *ser = session->room;
+	struct luo_file_ser *ser = session->room[LUO_V1];
 	struct luo_file *lf;
 
 	set->files = ser ? virt_to_phys(ser) : 0;
@@ -223,18 +164,13 @@ static int luo_v1_read_u64(const void *fdt, int node, const char *name, u64 *val
 	return 0;
 }
 
-static bool luo_v1_is_string(const char *s, size_t size)
-{
-	return *s && strnlen(s, size) < size;
-}
-
 /* The compatible string of a node, or NULL when it has none. */
 static const char *luo_v1_compatible(const void *fdt, int node)
 {
 	int len;
 	const char *compatible = fdt_getprop(fdt, node, "compatible", &len);
 
-	return compatible && len > 0 && luo_v1_is_string(compatible, len) ?
+	return compatible && len > 0 && luo_abi_is_string(compatible, len) ?
 	       compatible : NULL;
 }
 
@@ -266,43 +202,16 @@ static int luo_v1_find_header(const void *fdt, const char *name,
 	return luo_v1_read_u64(fdt, node, header, phys);
 }
 
-static int luo_v1_read_flb_array(const void *fdt)
-{
-	struct luo_flb_header_ser *header;
-	struct luo_flb_ser *ser;
-	u64 phys, i;
-	int err, ret;
-
-	ret = luo_v1_find_header(fdt, LUO_FDT_FLB_NODE_NAME, LUO_FDT_FLB_COMPATIBLE,
-				 LUO_FDT_FLB_HEADER, &phys);
-	if (ret)
-		return ret;
-	header = liveupdate_preserved_data(phys, sizeof(*header));
-	if (!header)
-		return -EFAULT;
-	if (!liveupdate_preserved_data(phys, size_add(sizeof(*header),
-						      size_mul(header->count, sizeof(*ser)))))
-		return -EINVAL;
-
-	ser = (void *)(header + 1);
-	for (i = 0; i < header->count; i++) {
-		err = -EINVAL;
-		if (luo_v1_is_string(ser[i].name, sizeof(ser[i].name)))
-			err = luo_flb_add_incoming(ser[i].name, ser[i].data, ser[i].count);
-		if (err)
-			ret = err;
-	}
-	if (!ret)
-		kho_restore_free(header);
-	return ret;
-}
-
 static void luo_v1_read_flbs(const void *fdt)
 {
-	int err = luo_v1_read_flb_array(fdt);
+	u64 phys;
+	int err = luo_v1_find_header(fdt, LUO_FDT_FLB_NODE_NAME, LUO_FDT_FLB_COMPATIBLE,
+				     LUO_FDT_FLB_HEADER, &phys);
 
 	if (err)
-		luo_set_last_error(NULL, NULL, "an FLB of the hand-over", err);
+		luo_set_last_error(NULL, NULL, "FLBs of the hand-over", err);
+	else
+		luo_abi_read_flbs(phys);
 }
 
 static int luo_v1_read_files(struct luo_session *session,
@@ -321,42 +230,14 @@ static int luo_v1_read_files(struct luo_session *session,
 		return -EFAULT;
 
 	for (i = 0; i < set->count; i++) {
-		if (luo_v1_is_string(ser[i].compatible, sizeof(ser[i].compatible)))
-			err = luo_file_add_incoming(session, ser[i].token,
-						    ser[i].compatible, ser[i].data);
-		else
-			err = -EINVAL;
-		if (err) {
-			luo_set_last_error(session, NULL, "a file of it is lost", err);
+		err = luo_abi_read_file(session, &ser[i]);
+		if (err)
 			ret = err;
-		}
 	}
 
 	/* What was not understood may be of use to somebody: let it lie. */
 	if (!ret)
 		kho_restore_free(ser);
-	return 0;
-}
-
-static int luo_v1_read_session(const struct luo_session_ser *ser)
-{
-	struct luo_session *session;
-	int err;
-
-	if (!luo_v1_is_string(ser->name, sizeof(ser->name)))
-		return -EINVAL;
-	session = luo_session_alloc(ser->name, &luo_incoming);
-	if (!session)
-		return -ENOMEM;
-
-	err = luo_v1_read_files(session, &ser->file_set_ser);
-	if (err)
-		luo_set_last_error(session, NULL, "its files are lost", err);
-	err = luo_session_arrive(session);
-	if (err) {
-		luo_set_last_error(session, NULL, "hand-over", err);
-		luo_session_put(session);
-	}
 	return 0;
 }
 
@@ -393,11 +274,9 @@ static void luo_v1_read(void *fdt)
 	}
 
 	for (i = 0; i < header->count; i++) {
-		err = luo_v1_read_session(&luo_v1_sessions(header)[i]);
-		if (err) {
-			luo_set_last_error(NULL, NULL, "a session of the hand-over", err);
+		err = luo_abi_read_session(&luo_v1_sessions(header)[i], luo_v1_read_files);
+		if (err)
 			ret = err;
-		}
 	}
 	if (ret)
 		return;
@@ -406,7 +285,9 @@ static void luo_v1_read(void *fdt)
 }
 
 const struct luo_abi luo_abi_v1 = {
+	.nr = LUO_V1,
 	.compatible = LUO_FDT_COMPATIBLE,
+	.root = luo_v1_root,
 	.reserve_sessions = luo_v1_reserve_sessions,
 	.reserve_files = luo_v1_reserve_files,
 	.reserve_flbs = luo_v1_reserve_flbs,

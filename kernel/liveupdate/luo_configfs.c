@@ -409,16 +409,15 @@ static ssize_t luo_incoming_file_fd_store(struct config_item *item,
 	if (!is_self)
 		return -EOPNOTSUPP;
 
-	/* A file that nobody got must not be retrieved: finish would drop it. */
-	if (fd >= rlimit(RLIMIT_NOFILE))
-		return -EBADF;
-
 	err = luo_file_retrieve(lf, &file);
 	if (err)
 		return err;
 
 	err = receive_fd_replace(fd, file, 0);
-	return err < 0 ? err : count;
+	if (err < 0)
+		return err;
+	luo_file_mark_retrieved(lf);
+	return count;
 }
 CONFIGFS_ATTR_WO(luo_incoming_file_, fd);
 
@@ -687,6 +686,21 @@ static ssize_t luo_root_handlers_show(struct config_item *item, char *page)
 }
 CONFIGFS_ATTR_RO(luo_root_, handlers);
 
+static ssize_t luo_root_abi_show(struct config_item *item, char *page)
+{
+	return luo_abi_emit(page);
+}
+
+static ssize_t luo_root_abi_store(struct config_item *item, const char *page,
+				  size_t count)
+{
+	/* Nothing may be hidden behind a NUL. */
+	if (strlen(page) != count)
+		return -EINVAL;
+	return luo_owner_check(NULL) ?: luo_abi_choose(page) ?: count;
+}
+CONFIGFS_ATTR(luo_root_, abi);
+
 static ssize_t luo_root_last_error_show(struct config_item *item, char *page)
 {
 	char text[LUO_ERROR_LENGTH];
@@ -701,6 +715,7 @@ static struct configfs_attribute *luo_root_attrs[] = {
 	&luo_root_attr_state,
 	&luo_root_attr_number,
 	&luo_root_attr_handlers,
+	&luo_root_attr_abi,
 	&luo_root_attr_last_error,
 	NULL
 };

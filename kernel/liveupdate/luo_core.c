@@ -35,13 +35,6 @@ DECLARE_RWSEM(luo_freeze_rwsem);
 /* Tells front ends what happened, see enum luo_event. */
 BLOCKING_NOTIFIER_HEAD(luo_notifier);
 
-/* The format that is written; what is read may be of another one. */
-const struct luo_abi *luo_abi = &luo_abi_v1;
-
-static const struct luo_abi *const luo_abis[] = {
-	&luo_abi_v1,
-};
-
 static struct {
 	bool enabled;
 	bool frozen;
@@ -211,25 +204,19 @@ void luo_set_last_error(const struct luo_session *session,
 /* Take the hand-over in @blob, if it is of a format that we know. */
 static int __init luo_identify_handover(void *blob, size_t size)
 {
-	char name[LIVEUPDATE_SESSION_NAME_LENGTH] = "LUO";
+	char short_name[LIVEUPDATE_SESSION_NAME_LENGTH];
 	char text[LUO_NAME_TEXT_LENGTH + 32];
-	const char *found;
-	int i;
+	const char *name;
 
-	for (i = 0; i < ARRAY_SIZE(luo_abis); i++) {
-		found = luo_abis[i]->identify(blob, size);
-		if (!found)
-			continue;
-		strscpy(name, found);
-		if (!strcmp(found, luo_abis[i]->compatible)) {
-			luo.abi_in = luo_abis[i];
-			luo.blob_in = blob;
-			luo.abi_in->read_flbs(blob);
-			return luo.abi_in->read_number(blob, &luo.number);
-		}
+	luo.abi_in = luo_abi_identify(blob, size, &name);
+	if (luo.abi_in) {
+		luo.blob_in = blob;
+		luo.abi_in->read_flbs(blob);
+		return luo.abi_in->read_number(blob, &luo.number);
 	}
 
-	luo_format_name(name, text);
+	strscpy(short_name, name ?: "LUO");
+	luo_format_name(short_name, text);
 	strcat(text, ": unknown hand-over format");
 	luo_set_last_error(NULL, NULL, text, 0);
 	return 0;
@@ -304,9 +291,8 @@ void luo_wait_for_incoming(void)
  * still there.
  * Return: 0, and from now on nothing can be changed; or a negative errno, the
  * kexec must not happen and the machine goes on as before:
- * * -EBUSY: a session of the previous kernel's was not finished, and would be
- *   lost; or a handler said so
- * * any errno of a handler's freeze()
+ * * -EBUSY: it was called before
+ * * as luo_sessions_freeze()
  */
 int liveupdate_reboot(void)
 {

@@ -60,13 +60,20 @@ static int luo_id_claim(struct luo_file *lf)
 {
 	lf->id = luo_id_of(lf->fh, lf->file);
 	guard(mutex)(&luo_ids_lock);
-	return rb_find_add(&lf->id_node, &luo_ids, luo_id_cmp) ? -EBUSY : 0;
+	if (!rb_find_add(&lf->id_node, &luo_ids, luo_id_cmp))
+		return 0;
+	RB_CLEAR_NODE(&lf->id_node);
+	return -EBUSY;
 }
 
 static void luo_id_release(struct luo_file *lf)
 {
 	guard(mutex)(&luo_ids_lock);
+	/* One that is carried on has left the claim to the incoming one. */
+	if (RB_EMPTY_NODE(&lf->id_node))
+		return;
 	rb_erase(&lf->id_node, &luo_ids);
+	RB_CLEAR_NODE(&lf->id_node);
 }
 
 /*
@@ -152,6 +159,13 @@ static void luo_file_release(struct luo_file *lf)
 	lf->fh = NULL;
 }
 
+/*
+ * Lock a file under which others are locked: those that its handler asks for, or
+ * the copy of it that is carried on. Files depend on each other in one direction.
+ */
+DEFINE_GUARD(luo_file, struct luo_file *,
+	     mutex_lock_nest_lock(&_T->lock, &luo_freeze_rwsem), mutex_unlock(&_T->lock))
+
 static struct liveupdate_file_op_args luo_file_args(struct luo_file *lf)
 {
 	lockdep_assert(lockdep_is_held(&lf->lock) ||
@@ -160,8 +174,8 @@ static struct liveupdate_file_op_args luo_file_args(struct luo_file *lf)
 	return (struct liveupdate_file_op_args) {
 		.handler = lf->fh,
 		.session = (struct liveupdate_session *)lf->session,
-		.retrieve_status = lf->state == LUO_FILE_RETRIEVED ? 1 :
-				   lf->state == LUO_FILE_FAILED ? lf->err : 0,
+		.retrieve_status = lf->state == LUO_FILE_FAILED ? lf->err :
+				   lf->session->sessions == &luo_incoming && lf->file,
 		.file = lf->file,
 		.serialized_data = lf->data,
 		.private_data = lf->private,
@@ -186,6 +200,7 @@ static struct luo_file *luo_file_new(struct luo_session *session, u64 token)
 	kref_init(&lf->ref);
 	lf->session = session;
 	lf->token = token;
+	RB_CLEAR_NODE(&lf->id_node);
 	INIT_LIST_HEAD(&lf->list);
 	mutex_init(&lf->lock);
 
@@ -341,6 +356,55 @@ void luo_file_remove(struct luo_file *lf)
 	luo_file_put(lf);
 }
 
+/* Have a handler preserve a file; one that is carried on is claimed already. */
+static int luo_file_preserve_by(struct luo_file *lf, struct liveupdate_file_handler *fh,
+				struct file *file, bool is_carried)
+{
+	struct liveupdate_file_op_args args;
+	int err;
+
+	lf->fh = fh;
+	lf->file = get_file(file);
+
+	err = is_carried ? 0 : luo_id_claim(lf);
+	if (err)
+		goto err_release;
+
+	err = luo_session_reserve_file(lf->session);
+	if (err)
+		goto err_unclaim;
+
+	err = luo_flb_file_preserve(fh);
+	if (err)
+		goto err_unreserve;
+
+	args = luo_file_args(lf);
+	err = fh->ops->preserve(&args);
+	if (err)
+		goto err_flb;
+
+	lf->data = args.serialized_data;
+	lf->private = args.private_data;
+	err = luo_session_commit_file(lf->session, lf);
+	if (err) {
+		luo_file_undo(lf);
+		return err;
+	}
+	strscpy(lf->compatible, fh->compatible);
+	WRITE_ONCE(lf->state, LUO_FILE_PRESERVED);
+	return 0;
+
+err_flb:
+	luo_flb_file_unpreserve(fh);
+err_unreserve:
+	luo_session_unreserve_file(lf->session);
+err_unclaim:
+	luo_id_release(lf);
+err_release:
+	luo_file_release(lf);
+	return err;
+}
+
 /**
  * luo_file_preserve() - preserve a file under a token
  * @lf:   the empty token
@@ -358,9 +422,7 @@ void luo_file_remove(struct luo_file *lf)
  */
 int luo_file_preserve(struct luo_file *lf, struct file *file)
 {
-	struct liveupdate_file_op_args args;
 	struct liveupdate_file_handler *fh;
-	int err;
 
 	guard(rwsem_read)(&luo_freeze_rwsem);
 	if (luo_is_frozen())
@@ -375,46 +437,7 @@ int luo_file_preserve(struct luo_file *lf, struct file *file)
 		if (!fh || !luo_handler_get(fh))
 			return -ENOENT;
 	}
-	lf->fh = fh;
-	lf->file = get_file(file);
-
-	err = luo_id_claim(lf);
-	if (err)
-		goto err_release;
-
-	err = luo_session_reserve_file(lf->session);
-	if (err)
-		goto err_unclaim;
-
-	err = luo_flb_file_preserve(lf->fh);
-	if (err)
-		goto err_unreserve;
-
-	args = luo_file_args(lf);
-	err = lf->fh->ops->preserve(&args);
-	if (err)
-		goto err_flb;
-
-	lf->data = args.serialized_data;
-	lf->private = args.private_data;
-	err = luo_session_commit_file(lf->session, lf);
-	if (err) {
-		luo_file_undo(lf);
-		return err;
-	}
-	strscpy(lf->compatible, lf->fh->compatible);
-	WRITE_ONCE(lf->state, LUO_FILE_PRESERVED);
-	return 0;
-
-err_flb:
-	luo_flb_file_unpreserve(lf->fh);
-err_unreserve:
-	luo_session_unreserve_file(lf->session);
-err_unclaim:
-	luo_id_release(lf);
-err_release:
-	luo_file_release(lf);
-	return err;
+	return luo_file_preserve_by(lf, fh, file, false);
 }
 
 /**
@@ -490,42 +513,36 @@ static int luo_file_try_retrieve(struct luo_file *lf)
 	return 0;
 }
 
-static int luo_file_retrieve_locked(struct luo_file *lf)
+/* Make the file of an incoming token, if that was not done. */
+static int luo_file_make(struct luo_file *lf)
 {
-	struct luo_session *session = lf->session;
 	int err;
 
 	lockdep_assert_held(&lf->lock);
 	if (lf->state == LUO_FILE_FINISHED)
 		return -ENOENT;
 	/* Set before the session's first file is locked to be finished. */
-	if (READ_ONCE(session->finishing))
+	if (READ_ONCE(lf->session->finishing))
 		return -EBUSY;
-	if (lf->state == LUO_FILE_RETRIEVED)
+	if (lf->file)
 		return 0;
 
 	err = luo_file_hold_handler(lf);
 	if (!err) {
 		err = luo_file_try_retrieve(lf);
-		if (err) {
-			lf->err = err;
-			WRITE_ONCE(lf->state, LUO_FILE_FAILED);
-		}
+		lf->err = err;
+		WRITE_ONCE(lf->state, err ? LUO_FILE_FAILED : LUO_FILE_PRESERVED);
 	}
-	if (err) {
-		luo_set_last_error(session, lf, "retrieve", err);
-		return err;
-	}
-	WRITE_ONCE(lf->state, LUO_FILE_RETRIEVED);
-	guard(mutex)(&session->lock);
-	session->nr_retrieved++;
-	return 0;
+	if (err)
+		luo_set_last_error(lf->session, lf, "retrieve", err);
+	return err;
 }
 
 /**
  * luo_file_retrieve() - get a file of an incoming session
  * @lf:    the file
- * @filep: set on success, with a reference for the caller
+ * @filep: set on success, with a reference for the caller, who calls
+ *         luo_file_mark_retrieved() when the user has it
  *
  * The second time gives the same file. One that failed can be tried again.
  *
@@ -544,11 +561,62 @@ int luo_file_retrieve(struct luo_file *lf, struct file **filep)
 	if (luo_is_frozen())
 		return -EBUSY;
 
-	guard(mutex)(&lf->lock);
-	err = luo_file_retrieve_locked(lf);
+	guard(luo_file)(lf);
+	err = luo_file_make(lf);
 	if (!err)
 		*filep = get_file(lf->file);
 	return err;
+}
+
+/**
+ * luo_file_mark_retrieved() - a user has got a file of an incoming session
+ * @lf: the file; nothing happens when its session was discarded meanwhile
+ *
+ * Context: process context.
+ */
+void luo_file_mark_retrieved(struct luo_file *lf)
+{
+	guard(mutex)(&lf->lock);
+	if (lf->state != LUO_FILE_PRESERVED)
+		return;
+	WRITE_ONCE(lf->state, LUO_FILE_RETRIEVED);
+	guard(mutex)(&lf->session->lock);
+	lf->session->nr_retrieved++;
+}
+
+/**
+ * luo_file_carry() - hand a file of an incoming session on to the next kernel
+ * @lf: the file, retrieved or not
+ * @to: an outgoing session
+ *
+ * Preserved is a file: one that nobody retrieved yet is made for that.
+ *
+ * Context: the reboot path, luo_freeze_rwsem held for writing.
+ * Return: 0; or, and then nothing was lost:
+ * * -ENODEV: no handler of the file's type is registered
+ * * -ENOMEM
+ * * whatever retrieving or preserving the file or an FLB of it says
+ */
+int luo_file_carry(struct luo_file *lf, struct luo_session *to)
+{
+	struct luo_file *copy;
+	int err;
+
+	lockdep_assert_held_write(&luo_freeze_rwsem);
+	guard(luo_file)(lf);
+	err = luo_file_make(lf) ?: luo_flb_file_retrieve(lf->fh);
+	if (err)
+		return err;
+	copy = luo_file_new(to, lf->token);
+	if (IS_ERR(copy))
+		return PTR_ERR(copy);
+	scoped_guard(rwsem_read, &luo_handlers_rwsem) {
+		if (!luo_handler_get(lf->fh))
+			return -ENODEV;
+	}
+
+	guard(luo_file)(copy);
+	return luo_file_preserve_by(copy, lf->fh, lf->file, true);
 }
 
 /**
@@ -558,7 +626,8 @@ int luo_file_retrieve(struct luo_file *lf, struct file **filep)
  * @filep:   set on success, without a reference: it is the session's until that
  *           is finished. Who wants it for longer uses get_file().
  *
- * For a file that is nothing without another, which it retrieves if nobody did.
+ * For a file that is nothing without another. That is made if nobody asked for it
+ * yet, and is still to be retrieved by the user.
  *
  * Context: a file's retrieve() only.
  * Return: 0; or
@@ -573,20 +642,17 @@ int liveupdate_get_file_incoming(struct liveupdate_session *session, u64 token,
 	struct luo_file *lf = luo_file_find((struct luo_session *)session, token);
 	int err;
 
-	lockdep_assert_held_read(&luo_freeze_rwsem);
+	lockdep_assert_held(&luo_freeze_rwsem);
 	if (!lf)
 		return -ENOENT;
 
+	err = -EDEADLK;
 	/* Nobody but us can have set it to us. */
-	if (READ_ONCE(lf->retriever) == current) {
-		err = -EDEADLK;
-	} else {
-		/* Files of one session depend on each other in one direction. */
-		mutex_lock_nest_lock(&lf->lock, &luo_freeze_rwsem);
-		err = luo_file_retrieve_locked(lf);
+	if (READ_ONCE(lf->retriever) != current) {
+		guard(luo_file)(lf);
+		err = luo_file_make(lf);
 		if (!err)
 			*filep = lf->file;
-		mutex_unlock(&lf->lock);
 	}
 	luo_file_put(lf);
 	return err;
@@ -637,7 +703,7 @@ EXPORT_SYMBOL_GPL(liveupdate_get_token_outgoing);
 /* Let go of a handler that was only needed to finish. */
 static void luo_file_drop_handler(struct luo_file *lf)
 {
-	if (lf->state == LUO_FILE_PRESERVED)
+	if (lf->state == LUO_FILE_PRESERVED && !lf->file)
 		luo_file_release(lf);
 }
 
@@ -659,9 +725,9 @@ int luo_file_begin_finish(struct luo_file *lf, bool discard)
 	int err;
 
 	guard(mutex)(&lf->lock);
-	if (lf->state != LUO_FILE_RETRIEVED) {
-		if (!discard)
-			return -EBUSY;
+	if (lf->state != LUO_FILE_RETRIEVED && !discard)
+		return -EBUSY;
+	if (!lf->file) {
 		if (luo_file_hold_handler(lf))
 			return 0;
 	} else if (lf->fh->ops->can_finish) {
@@ -708,8 +774,7 @@ void luo_file_finish(struct luo_file *lf)
 		luo_set_last_error(lf->session, lf, "discard, memory stays reserved",
 				   -ENODEV);
 	}
-	if (lf->state == LUO_FILE_RETRIEVED)
-		luo_id_release(lf);
+	luo_id_release(lf);
 	luo_file_release(lf);
 	lf->private = NULL;
 	WRITE_ONCE(lf->state, LUO_FILE_FINISHED);

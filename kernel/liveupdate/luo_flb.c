@@ -104,7 +104,7 @@ static struct luo_flb_record *luo_flb_record_add(struct luo_flb_records *records
 	if (rb_find_add(&record->node, &records->by_name, luo_flb_record_cmp))
 		return ERR_PTR(-EEXIST);
 	if (records == &luo_flb_outgoing) {
-		err = luo_abi->reserve_flbs(records->nr + 1);
+		err = luo_abi_reserve_flbs(records->nr + 1);
 		if (err) {
 			rb_erase(&record->node, &records->by_name);
 			return ERR_PTR(err);
@@ -122,7 +122,7 @@ static void luo_flb_record_remove(struct luo_flb_records *records,
 	records->nr--;
 	/* Less room than there was can always be had. */
 	if (records == &luo_flb_outgoing)
-		luo_abi->reserve_flbs(records->nr);
+		luo_abi_reserve_flbs(records->nr);
 	kfree(record);
 }
 
@@ -249,6 +249,18 @@ void luo_flb_file_unpreserve(struct liveupdate_file_handler *fh)
 	guard(rwsem_read)(&luo_handlers_rwsem);
 	list_for_each_entry_reverse(link, &ACCESS_PRIVATE(fh, flb_list), list)
 		luo_flb_remove_file(link->flb);
+}
+
+/**
+ * luo_flb_nr_outgoing() - how many FLBs files depend on
+ *
+ * Context: luo_freeze_rwsem held for writing.
+ * Return: that number.
+ */
+u64 luo_flb_nr_outgoing(void)
+{
+	lockdep_assert_held_write(&luo_freeze_rwsem);
+	return luo_flb_outgoing.nr;
 }
 
 /**
@@ -436,6 +448,30 @@ static void luo_flb_finish_file(struct liveupdate_flb *flb)
 	luo_flb_record_remove(&luo_flb_incoming, state->record);
 	state->record = NULL;
 	luo_flb_finish_unused(flb);
+}
+
+/**
+ * luo_flb_file_retrieve() - retrieve the FLBs that a file depends on
+ * @fh: its handler
+ *
+ * Return: 0, or what the retrieve() of one of them says.
+ */
+int luo_flb_file_retrieve(struct liveupdate_file_handler *fh)
+{
+	struct luo_flb_link *link;
+	int err;
+
+	guard(rwsem_read)(&luo_handlers_rwsem);
+	list_for_each_entry(link, &ACCESS_PRIVATE(fh, flb_list), list) {
+		struct luo_flb_state *state = &luo_flb_private(link->flb)->incoming;
+
+		guard(mutex)(&state->lock);
+		luo_flb_find_record(link->flb);
+		err = state->record ? luo_flb_retrieve(link->flb) : 0;
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 /**

@@ -5,7 +5,7 @@
  *   front ends   luo_configfs.c  luo_ioctl.c  luo_sysfs.c
  *   core         luo_session.c  luo_owner.c  luo_file.c  luo_flb.c  luo_pidfd.c
  *                luo_core.c
- *   hand-over    luo_abi_v1.c
+ *   hand-over    luo_abi.c  luo_abi_v1.c  luo_abi_v5.c
  *
  * Upwards the core only tells luo_notifier what happened.
  *
@@ -19,6 +19,7 @@
  *                       a list of sessions; held briefly
  *   luo_handlers_rwsem  which handlers and FLBs there are; FLBs are called under
  *                       it, and luo_flb_state.lock
+ *   luo_abi_lock        the room for what is handed over
  */
 #ifndef _LINUX_LUO_INTERNAL_H
 #define _LINUX_LUO_INTERNAL_H
@@ -42,8 +43,8 @@ struct task_struct;
  * enum luo_file_state - where a file is in its life
  * @LUO_FILE_EMPTY:     outgoing, a token without a file
  * @LUO_FILE_PRESERVED: outgoing, it will be handed over; incoming, it was
- *                      handed over and nobody asked for it yet
- * @LUO_FILE_RETRIEVED: incoming, it is a file again
+ *                      handed over and no user has got it yet
+ * @LUO_FILE_RETRIEVED: incoming, a user has got it
  * @LUO_FILE_FAILED:    incoming, the last attempt to retrieve it failed
  * @LUO_FILE_FINISHED:  incoming, given up by the kernel
  */
@@ -81,7 +82,8 @@ struct luo_owner {
  * @compatible: the handler's compatible string, "" in an empty token
  * @fh:         the handler, with a reference on its module; NULL when none was
  *              needed yet
- * @file:       the file, with a reference; NULL when there is none
+ * @file:       the file, with a reference; NULL when there is none, or when
+ *              nobody needed an incoming one yet
  * @id:         what the handler says identifies the file's content
  * @id_node:    among the files that are in LUO's hands, by @id
  * @data:       the handler's handle that is handed over
@@ -108,6 +110,13 @@ struct luo_file {
 	struct task_struct *retriever;
 };
 
+/* The hand-over formats */
+enum luo_abi_nr {
+	LUO_V1,
+	LUO_V5,
+	LUO_NR_ABIS,
+};
+
 /**
  * struct luo_session - a named set of files that live and are handed over as one
  * @ref:          one of the list it is in, one of each user
@@ -124,8 +133,9 @@ struct luo_file {
  * @abandoned:    its owner died: nothing can be preserved in it, and it is not
  *                handed over
  * @is_held:      a file descriptor of the device stands for it
+ * @is_carried:   it is what is left of an incoming one, only for the hand-over
  * @owner:        its owner
- * @room:         the hand-over format's, to write the files to
+ * @room:         the hand-over formats', to write the files to
  */
 struct luo_session {
 	struct kref ref;
@@ -141,8 +151,9 @@ struct luo_session {
 	bool finishing;
 	bool abandoned;
 	bool is_held;
+	bool is_carried;
 	struct luo_owner owner;
-	void *room;
+	void *room[LUO_NR_ABIS];
 };
 
 /**
@@ -244,6 +255,8 @@ int luo_file_preserve(struct luo_file *lf, struct file *file);
 int luo_file_freeze(struct luo_file *lf);
 void luo_file_unfreeze(struct luo_file *lf);
 int luo_file_retrieve(struct luo_file *lf, struct file **filep);
+void luo_file_mark_retrieved(struct luo_file *lf);
+int luo_file_carry(struct luo_file *lf, struct luo_session *to);
 int luo_file_begin_finish(struct luo_file *lf, bool discard);
 void luo_file_cancel_finish(struct luo_file *lf);
 void luo_file_finish(struct luo_file *lf);
@@ -260,6 +273,7 @@ void luo_handler_lock_unused(struct liveupdate_file_handler *fh);
 
 int luo_flb_file_preserve(struct liveupdate_file_handler *fh);
 void luo_flb_file_unpreserve(struct liveupdate_file_handler *fh);
+int luo_flb_file_retrieve(struct liveupdate_file_handler *fh);
 int luo_flb_file_begin_finish(struct liveupdate_file_handler *fh, bool discard);
 void luo_flb_file_cancel_finish(struct liveupdate_file_handler *fh);
 void luo_flb_file_finish(struct liveupdate_file_handler *fh);
@@ -268,6 +282,7 @@ void luo_flb_put_modules(struct liveupdate_file_handler *fh);
 void luo_flb_unregister_all(struct liveupdate_file_handler *fh);
 int luo_flb_add_incoming(const char *compatible, u64 data, u64 count);
 u64 luo_flb_write(struct luo_flb_ser *ser);
+u64 luo_flb_nr_outgoing(void);
 
 #ifdef CONFIG_LIVEUPDATE_TEST
 void liveupdate_test_register(struct liveupdate_file_handler *fh);
@@ -296,10 +311,11 @@ void luo_format_name(const char *name, char *text);
 
 /**
  * struct luo_abi - a hand-over format
+ * @nr:               its place among the formats
  * @compatible:       its name
- * @reserve_sessions: get room to hand over @nr sessions; 0 gives all back, and
- *                    takes the hand-over itself away. -ENOSPC when the format
- *                    cannot carry so many, -ENOMEM.
+ * @root:             what KHO is given, while there is room for a session
+ * @reserve_sessions: get room to hand over @nr sessions; 0 gives all back.
+ *                    -ENOSPC when the format cannot carry so many, -ENOMEM.
  * @reserve_files:    the same for @nr files of a session, whose room is @room
  * @write:            write all outgoing sessions to the room they have; called
  *                    in the reboot path, allocates nothing and cannot fail
@@ -315,7 +331,9 @@ void luo_format_name(const char *name, char *text);
  *                    what is broken is reported, left out and left reserved
  */
 struct luo_abi {
+	enum luo_abi_nr nr;
 	const char *compatible;
+	void *(*root)(size_t *size);
 	int (*reserve_sessions)(u64 nr);
 	int (*reserve_files)(void **room, u64 nr);
 	int (*reserve_flbs)(u64 nr);
@@ -327,6 +345,27 @@ struct luo_abi {
 };
 
 extern const struct luo_abi luo_abi_v1;
+extern const struct luo_abi luo_abi_v5;
 extern const struct luo_abi *luo_abi;
+
+/* luo_abi.c */
+
+const struct luo_abi *luo_abi_identify(const void *blob, size_t size,
+				       const char **name);
+ssize_t luo_abi_emit(char *page);
+int luo_abi_choose(const char *name);
+int luo_abi_reserve_sessions(u64 nr);
+int luo_abi_reserve_flbs(u64 nr);
+int luo_abi_reserve_files(struct luo_session *session, u64 nr);
+
+/* For formats alone: */
+int luo_room_resize(void **room, size_t size);
+int luo_flbs_resize(struct luo_flb_header_ser **header, u64 nr);
+bool luo_abi_is_string(const char *s, size_t size);
+void luo_abi_read_flbs(u64 phys);
+int luo_abi_read_file(struct luo_session *session, const struct luo_file_ser *ser);
+int luo_abi_read_session(const struct luo_session_ser *ser,
+			 int (*read_files)(struct luo_session *session,
+					   const struct luo_file_set_ser *set));
 
 #endif /* _LINUX_LUO_INTERNAL_H */

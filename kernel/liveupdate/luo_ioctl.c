@@ -157,10 +157,12 @@ static int luo_session_retrieve_fd(struct luo_call *call)
 	if (err)
 		goto out;
 	err = luo_file_retrieve(lf, &file);
-	if (err)
+	if (err) {
 		put_unused_fd(arg->fd);
-	else
-		fd_install(arg->fd, file);
+		goto out;
+	}
+	fd_install(arg->fd, file);
+	luo_file_mark_retrieved(lf);
 out:
 	luo_file_put(lf);
 	return err;

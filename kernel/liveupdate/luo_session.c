@@ -107,7 +107,7 @@ static int luo_session_publish(struct luo_session *session)
 	}
 
 	if (sessions == &luo_outgoing) {
-		err = luo_abi->reserve_sessions(sessions->nr + 1);
+		err = luo_abi_reserve_sessions(sessions->nr + 1);
 		if (err) {
 			rb_erase(&session->name_node, &sessions->by_name);
 			RB_CLEAR_NODE(&session->name_node);
@@ -132,7 +132,7 @@ static void luo_session_withdraw(struct luo_session *session)
 	sessions->nr--;
 	/* Less room than there was can always be had. */
 	if (sessions == &luo_outgoing)
-		luo_abi->reserve_sessions(sessions->nr);
+		luo_abi_reserve_sessions(sessions->nr);
 }
 
 /**
@@ -240,7 +240,7 @@ static void luo_session_unpreserve(struct luo_session *session)
 {
 	struct luo_file *lf;
 
-	lockdep_assert_held_read(&luo_freeze_rwsem);
+	lockdep_assert_held(&luo_freeze_rwsem);
 	for (;;) {
 		scoped_guard(mutex, &session->lock) {
 			lf = list_last_entry_or_null(&session->file_list, struct luo_file,
@@ -341,7 +341,7 @@ int luo_session_reserve_file(struct luo_session *session)
 	int err;
 
 	guard(mutex)(&session->lock);
-	err = luo_abi->reserve_files(&session->room, session->nr_files + 1);
+	err = luo_abi_reserve_files(session, session->nr_files + 1);
 	if (!err)
 		session->nr_files++;
 	return err;
@@ -383,7 +383,7 @@ void luo_session_unreserve_file(struct luo_session *session)
 	guard(mutex)(&session->lock);
 	session->nr_files--;
 	/* Less room than there was can always be had. */
-	luo_abi->reserve_files(&session->room, session->nr_files);
+	luo_abi_reserve_files(session, session->nr_files);
 }
 
 static void luo_session_unfreeze(struct luo_session *session)
@@ -411,25 +411,10 @@ static int luo_session_freeze(struct luo_session *session)
 	return 0;
 }
 
-/**
- * luo_sessions_freeze() - freeze every outgoing session, or none
- *
- * Context: the reboot path, luo_freeze_rwsem held for writing.
- * Return: 0; -EBUSY when an incoming session is left, which would be lost; or
- * what a handler's freeze() failed with.
- */
-int luo_sessions_freeze(void)
+static int luo_sessions_freeze_all(void)
 {
 	struct luo_session *session;
 	int err;
-
-	lockdep_assert_held_write(&luo_freeze_rwsem);
-
-	session = list_first_entry_or_null(&luo_incoming.list, struct luo_session, list);
-	if (session) {
-		luo_set_last_error(session, NULL, "not finished", -EBUSY);
-		return -EBUSY;
-	}
 
 	luo_for_each_session(session, &luo_outgoing) {
 		err = luo_session_freeze(session);
@@ -440,6 +425,84 @@ int luo_sessions_freeze(void)
 		}
 	}
 	return 0;
+}
+
+/* Make an outgoing session of what is left of an incoming one. */
+static int luo_session_carry(struct luo_session *session)
+{
+	struct luo_session *copy;
+	struct luo_file *lf;
+	int err;
+
+	copy = luo_session_alloc(session->name, &luo_outgoing);
+	if (!copy)
+		return -ENOMEM;
+	copy->is_carried = true;
+	err = luo_session_publish(copy);
+	if (err) {
+		luo_set_last_error(session, NULL, "carry on", err);
+		luo_session_put(copy);
+		return err;
+	}
+
+	luo_for_each_file(lf, session) {
+		err = luo_file_carry(lf, copy);
+		if (err) {
+			luo_set_last_error(session, lf, "carry on", err);
+			return err;
+		}
+	}
+	return 0;
+}
+
+/* Take back what luo_session_carry() made, as far as it came. */
+static void luo_sessions_uncarry(void)
+{
+	struct luo_session *session, *next;
+
+	list_for_each_entry_safe(session, next, &luo_outgoing.list, list) {
+		if (!session->is_carried)
+			continue;
+		luo_session_unpreserve(session);
+		luo_session_withdraw(session);
+		luo_session_put(session);
+	}
+}
+
+static int luo_sessions_carry(void)
+{
+	struct luo_session *session;
+	int err;
+
+	luo_for_each_session(session, &luo_incoming) {
+		err = luo_session_carry(session);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/**
+ * luo_sessions_freeze() - freeze every session, or none
+ *
+ * Incoming sessions that are left are carried on; what that needs is got before
+ * anything is frozen.
+ *
+ * Context: the reboot path, luo_freeze_rwsem held for writing.
+ * Return: 0; or, with nothing changed,
+ * * -EEXIST: an incoming session has the name of an outgoing one
+ * * as luo_file_carry()
+ * * what a handler's freeze() failed with
+ */
+int luo_sessions_freeze(void)
+{
+	int err;
+
+	lockdep_assert_held_write(&luo_freeze_rwsem);
+	err = luo_sessions_carry() ?: luo_sessions_freeze_all();
+	if (err)
+		luo_sessions_uncarry();
+	return err;
 }
 
 static int luo_session_try_finish(struct luo_session *session, bool discard)
