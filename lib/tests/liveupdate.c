@@ -11,8 +11,6 @@
 #define pr_fmt(fmt) KBUILD_MODNAME " test: " fmt
 
 #include <linux/errno.h>
-#include <linux/io.h>
-#include <linux/kexec_handover.h>
 #include <linux/liveupdate.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
@@ -25,12 +23,9 @@
 #include "liveupdate_fail.h"
 
 #define TEST_FLBS	3
-#define TEST_FLB_MAGIC	0x7465737420666c62ULL
 
-/* What is handed over */
-struct test_flb_ser {
-	u64 magic;
-};
+/* What is handed over, by kernels of others too: that and the object's number */
+#define TEST_FLB_MAGIC	0xfeedf00dcafebee0ULL
 
 static unsigned int preserves[TEST_FLBS];
 static unsigned int unpreserves[TEST_FLBS];
@@ -62,50 +57,43 @@ static size_t test_flb_index(struct liveupdate_flb_op_args *args)
 	return args->flb - test_flbs;
 }
 
+static u64 test_flb_magic(struct liveupdate_flb_op_args *args)
+{
+	return TEST_FLB_MAGIC + test_flb_index(args);
+}
+
 static int test_flb_preserve(struct liveupdate_flb_op_args *args)
 {
-	struct test_flb_ser *ser;
-
 	if (liveupdate_fails(&fail_preserve))
 		return -EIO;
 
-	ser = kho_alloc_preserve(sizeof(*ser));
-	if (IS_ERR(ser))
-		return PTR_ERR(ser);
-	ser->magic = TEST_FLB_MAGIC + test_flb_index(args);
-	args->data = virt_to_phys(ser);
-	args->obj = ser;
+	args->data = test_flb_magic(args);
+	args->obj = args->flb;
 	preserves[test_flb_index(args)]++;
 	return 0;
 }
 
 static void test_flb_unpreserve(struct liveupdate_flb_op_args *args)
 {
-	kho_unpreserve_free(args->obj);
+	WARN_ON(args->data != test_flb_magic(args) || args->obj != args->flb);
 	unpreserves[test_flb_index(args)]++;
 }
 
 static int test_flb_retrieve(struct liveupdate_flb_op_args *args)
 {
-	struct test_flb_ser *ser;
-
 	if (liveupdate_fails(&fail_retrieve))
 		return -EIO;
-
-	ser = liveupdate_preserved_data(args->data, sizeof(*ser));
-	if (!ser || ser->magic != TEST_FLB_MAGIC + test_flb_index(args))
+	if (args->data != test_flb_magic(args))
 		return -EINVAL;
-	args->obj = ser;
+
+	args->obj = args->flb;
 	retrieves[test_flb_index(args)]++;
 	return 0;
 }
 
 static void test_flb_finish(struct liveupdate_flb_op_args *args)
 {
-	struct test_flb_ser *ser = args->obj;
-
-	WARN_ON(ser->magic != TEST_FLB_MAGIC + test_flb_index(args));
-	kho_restore_free(ser);
+	WARN_ON(args->data != test_flb_magic(args) || args->obj != args->flb);
 	finishes[test_flb_index(args)]++;
 }
 
