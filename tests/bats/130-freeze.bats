@@ -57,38 +57,6 @@ load lib/luo
 	END
 }
 
-@test "an incoming session stops a kexec until it is finished or discarded" {
-	luo_run <<-'END'
-		luo-hold preserve sessions/one/1 1 memfd,size=64K,seed=1
-		luo-hold preserve sessions/two/1 1 memfd,size=64K,seed=2
-	END
-	vm_kexec
-	luo_run <<-'END'
-		luo-hold preserve sessions/new/1 1 memfd,size=64K,seed=3
-		luo-hold retrieve incoming/one/1 1 memfd,size=64K,seed=1
-	END
-	vm_kexec_fails
-	assert_output --partial 'Device or resource busy'
-	luo_run <<-'END'
-		shows . state=updated last_error='one: not finished: EBUSY'
-		shows sessions/new state=open
-		echo 1 >incoming/one/finish
-	END
-	vm_load() { :; }
-	vm_kexec_fails
-	luo_run <<-'END'
-		shows . last_error='two: not finished: EBUSY'
-		luo-hold retrieve incoming/two/1 1 memfd,size=64K,seed=2
-		echo discard >incoming/two/finish
-	END
-	vm_jump
-	luo_run <<-'END'
-		expect new ls incoming
-		luo-hold retrieve incoming/new/1 1 memfd,size=64K,seed=3
-		echo 1 >incoming/new/finish
-	END
-}
-
 @test "a retrieve and a finish that fail lose nothing, and work when tried again" {
 	luo_run <<-'END'
 		mkdir sessions/s

@@ -129,8 +129,10 @@ load lib/luo
 		exec 5</dev/null 6</dev/null
 		echo 2 >$TESTDEV/fail_retrieve
 		echo self:5 >incoming/s/1/fd
-		# What it links to was retrieved with it.
-		shows incoming/s retrieved=2
+		# What it links to is there for it, but not yet for the user.
+		shows incoming/s retrieved=1
+		shows incoming/s/2 state=preserved size=4096
+		refused EBUSY 'echo 1 >incoming/s/finish'
 		echo self:6 >incoming/s/2/fd
 		expect "12 $(stat -L -c %i /proc/self/fd/6)" cat <&5
 		luo-hold check open,fd=6,size=4K,seed=7
