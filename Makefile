@@ -6,7 +6,7 @@
 ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
 export ARCH DEBUG KSRC KVER MIRROR T V
 
-.PHONY: help source kernel demo vm check lint clean distclean
+.PHONY: help source kernel stock-kernel demo vm check lint clean distclean
 
 help:
 	@echo 'make demo        show a live update in a virtual machine'
@@ -14,6 +14,8 @@ help:
 	@echo 'make check T=F   run tests/bats/F.bats only'
 	@echo 'make vm          a shell in the virtual machine'
 	@echo 'make kernel      build the kernel and the root of the virtual machine'
+	@echo 'make stock-kernel'
+	@echo '                 build the base kernel as it is'
 	@echo 'make lint        check the sources'
 	@echo 'make clean       remove what was built, but keep what was downloaded'
 	@echo 'make distclean   remove all of build/'
@@ -36,7 +38,10 @@ demo vm: kernel
 	@scripts/deps test
 	@scripts/$@
 
-check: kernel
+stock-kernel: source
+	@DEBUG= scripts/stock
+
+check: kernel stock-kernel
 	@scripts/deps test
 	@scripts/selftests
 	@tests/run

@@ -6,6 +6,7 @@
 # VM_DIR names the machine: a directory in which everything of it lies. Two machines are two VM_DIRs.
 #   ARCH, DEBUG  choose the kernel and the root: build/ARCH[-debug]
 #   VM_BUILD     where those are, if elsewhere
+#   VM_IMAGE     the kernel to boot, if another
 #   VM_ACCEL     kvm or tcg; probed when unset
 #
 # The guest runs qemu-guest-agent on a virtio-serial port; lib/agent talks to it. The console is only written
@@ -72,8 +73,7 @@ vm_command() {
 	shift $((OPTIND - 1))
 
 	: "${VM_ACCEL:=$(vm_probe_accel)}"
-	mkdir -p "$VM_DIR/share"
-	cp "$VM_BUILD/$ARCH_IMAGE" "$VM_DIR/share/vmlinuz-next"
+	vm_next "${VM_IMAGE:-$VM_BUILD/$ARCH_IMAGE}"
 	cp "$VM_BUILD/initramfs.cpio.gz" "$VM_DIR/share/initrd-next"
 	cp "$VM_BUILD"/modules/*.ko "$VM_DIR/share"
 
@@ -208,6 +208,12 @@ vm_push() {
 	cp "$1" "$VM_DIR/share/.$name"
 	vm_run "cp '/boot/.$name' '${2:-/tmp}/$name'"
 	rm "$VM_DIR/share/.$name"
+}
+
+# vm_next IMAGE: have that kernel on /boot, to be loaded next.
+vm_next() {
+	mkdir -p "$VM_DIR/share"
+	cp --remove-destination "$1" "$VM_DIR/share/vmlinuz-next"
 }
 
 # vm_load: make the guest's kernel ready to kexec into /boot/vmlinuz-next, with its own command line.
