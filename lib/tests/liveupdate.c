@@ -41,7 +41,7 @@ LIVEUPDATE_FAIL(retrieve);
 
 static const struct liveupdate_flb_ops test_flb_ops;
 
-#define TEST_FLB(i) [i] = {						\
+#define TEST_FLB(i) {							\
 	.ops = &test_flb_ops,						\
 	.compatible = LIVEUPDATE_TEST_FLB_COMPATIBLE(i),		\
 }
