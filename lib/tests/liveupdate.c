@@ -5,15 +5,18 @@
  *
  * Module parameters, prefix liveupdate_test: the counts preserves, unpreserves,
  * retrieves and finishes have a number for each object; fail_preserve and
- * fail_retrieve make a callback fail, once, with EIO.
+ * fail_retrieve make a callback fail, once, with EIO. root is the physical address
+ * of the root of what is handed over, 0 while there is none.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME " test: " fmt
 
 #include <linux/errno.h>
+#include <linux/io.h>
 #include <linux/liveupdate.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/sysfs.h>
 
 /* The module is called as all of live update is. */
 #undef MODULE_PARAM_PREFIX
@@ -38,6 +41,17 @@ module_param_array(finishes, uint, NULL, 0444);
 
 LIVEUPDATE_FAIL(preserve);
 LIVEUPDATE_FAIL(retrieve);
+
+static int test_root_get(char *buf, const struct kernel_param *kp)
+{
+	size_t size;
+	void *root = luo_abi->root(&size);
+
+	return sysfs_emit(buf, "%#llx\n", root ? (u64)virt_to_phys(root) : 0);
+}
+
+static const struct kernel_param_ops test_root_ops = { .get = test_root_get };
+module_param_cb(root, &test_root_ops, NULL, 0400);
 
 static const struct liveupdate_flb_ops test_flb_ops;
 

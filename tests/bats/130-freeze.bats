@@ -101,12 +101,8 @@ load lib/luo
 			exec sleep 1000' &>/dev/null &
 		until [[ $(<sessions/s/3/state) == preserved ]]; do :; done
 		echo $! >/run/holder
-		echo 1 >$TESTDEV/hold_reboot
 	END
-	vm_load
-	vm_spawn 'exec kexec -e'
-	luo_run <<-'END'
-		until [[ $(<state) == frozen ]]; do :; done
+	luo_kexec_held <<-'END'
 		shows sessions/s state=frozen files=2
 		shows sessions/s/1 state=frozen compatible=memfd-v2 size=65536
 		shows sessions/s/2 state=empty
@@ -132,10 +128,6 @@ load lib/luo
 		# What cannot fail does no harm.
 		kill -KILL $(</run/holder)
 	END
-	# The kernel may be gone before the agent has answered.
-	# shellcheck disable=SC2154  # vm_failure is of lib/vm
-	vm_agent 2 spawn 'echo 0 >/sys/module/liveupdate_testdev/parameters/hold_reboot' || [[ $vm_failure == hung ]]
-	vm_await_kernel
 	luo_run <<-'END'
 		expect $'1\n3' bash -c 'cd incoming/s; ls -d */ | tr -d /'
 		luo-hold retrieve incoming/s/1 1 memfd,size=64K,seed=1

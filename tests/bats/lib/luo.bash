@@ -35,3 +35,15 @@ luo_survive() {
 	END
 	assert_output "$before"
 }
+
+# luo_kexec_held [LINE]: kexec, with the script on stdin run after all was frozen and before the jump.
+luo_kexec_held() {
+	vm_run 'echo 1 >/sys/module/liveupdate_testdev/parameters/hold_reboot'
+	vm_load
+	vm_spawn 'exec kexec -e'
+	luo_run "$(printf '%s\n' 'until [[ $(<state) == frozen ]]; do :; done' "$@")"
+	# The kernel may be gone before the agent has answered.
+	# shellcheck disable=SC2154  # vm_failure is of lib/vm
+	vm_agent 2 spawn 'echo 0 >/sys/module/liveupdate_testdev/parameters/hold_reboot' || [[ $vm_failure == hung ]]
+	vm_await_kernel
+}
