@@ -3,6 +3,8 @@
 #
 # A hand-over that is damaged: the next kernel boots, says what it does not take, and the rest comes back.
 
+# shellcheck disable=SC2016  # what is quoted is for the guest
+
 load lib/common
 load lib/luo
 
