@@ -315,7 +315,37 @@ bool luo_abi_is_string(const char *s, size_t size)
 	return *s && strnlen(s, size) < size;
 }
 
-/* The FLBs of an array; what can be read is. */
+/**
+ * luo_abi_take() - take memory of the hand-over from KHO
+ * @phys: its physical address, as the hand-over says
+ * @size: how many bytes are expected there
+ *
+ * Comes before it is read: so nothing is read, or freed, twice, whatever points to
+ * it a second time.
+ *
+ * Return: where it is, for luo_abi_free(); or NULL when there is no such memory,
+ * or no more.
+ */
+void *luo_abi_take(u64 phys, u64 size)
+{
+	void *mem = liveupdate_preserved_data(phys, size);
+
+	return mem && kho_restore_folio(phys) ? mem : NULL;
+}
+
+/**
+ * luo_abi_free() - free what luo_abi_take() took
+ * @mem: where it is
+ */
+void luo_abi_free(void *mem)
+{
+	folio_put(virt_to_folio(mem));
+}
+
+/*
+ * The FLBs of an array; what can be read is. What was not understood may be of use
+ * to somebody: then it lies.
+ */
 static int luo_abi_read_flb_array(u64 phys)
 {
 	struct luo_flb_header_ser *header;
@@ -326,8 +356,8 @@ static int luo_abi_read_flb_array(u64 phys)
 	header = liveupdate_preserved_data(phys, sizeof(*header));
 	if (!header)
 		return -EFAULT;
-	if (!liveupdate_preserved_data(phys, size_add(sizeof(*header),
-						      size_mul(header->count, sizeof(*ser)))))
+	if (!luo_abi_take(phys, size_add(sizeof(*header),
+					 size_mul(header->count, sizeof(*ser)))))
 		return -EINVAL;
 
 	ser = (void *)(header + 1);
@@ -339,7 +369,7 @@ static int luo_abi_read_flb_array(u64 phys)
 			ret = err;
 	}
 	if (!ret)
-		kho_restore_free(header);
+		luo_abi_free(header);
 	return ret;
 }
 

@@ -225,7 +225,7 @@ static int luo_v1_read_files(struct luo_session *session,
 		return 0;
 	if (check_mul_overflow(set->count, sizeof(*ser), &i))
 		return -EINVAL;
-	ser = liveupdate_preserved_data(set->files, i);
+	ser = luo_abi_take(set->files, i);
 	if (!ser)
 		return -EFAULT;
 
@@ -237,12 +237,12 @@ static int luo_v1_read_files(struct luo_session *session,
 
 	/* What was not understood may be of use to somebody: let it lie. */
 	if (!ret)
-		kho_restore_free(ser);
+		luo_abi_free(ser);
 	return 0;
 }
 
-/* The array that a node's property points to, or why there is none. */
-static struct luo_session_header_ser *luo_v1_find_sessions(const void *fdt)
+/* Take the array that a node's property points to, or tell why there is none. */
+static struct luo_session_header_ser *luo_v1_take_sessions(const void *fdt)
 {
 	struct luo_session_header_ser *header;
 	u64 phys, size;
@@ -258,16 +258,16 @@ static struct luo_session_header_ser *luo_v1_find_sessions(const void *fdt)
 		return ERR_PTR(-EFAULT);
 	size = size_add(sizeof(*header),
 			size_mul(header->count, sizeof(struct luo_session_ser)));
-	return liveupdate_preserved_data(phys, size) ? header : ERR_PTR(-EINVAL);
+	return luo_abi_take(phys, size) ?: ERR_PTR(-EINVAL);
 }
 
-static void luo_v1_read(void *fdt)
+static void luo_v1_read(const void *fdt)
 {
 	struct luo_session_header_ser *header;
 	int err, ret = 0;
 	u64 i;
 
-	header = luo_v1_find_sessions(fdt);
+	header = luo_v1_take_sessions(fdt);
 	if (IS_ERR(header)) {
 		luo_set_last_error(NULL, NULL, "sessions of the hand-over", PTR_ERR(header));
 		return;
@@ -278,10 +278,8 @@ static void luo_v1_read(void *fdt)
 		if (err)
 			ret = err;
 	}
-	if (ret)
-		return;
-	kho_restore_free(header);
-	kho_restore_free(fdt);
+	if (!ret)
+		luo_abi_free(header);
 }
 
 const struct luo_abi luo_abi_v1 = {

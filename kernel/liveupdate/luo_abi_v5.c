@@ -192,53 +192,42 @@ static void luo_v5_read_flbs(const void *blob)
 }
 
 /*
- * Read the entries of a block. When all was understood the block is freed, else it
- * lies: it may be of use to somebody, or somebody's. Returns 0, or why an entry
- * could not be read.
+ * Read the entries of a block that was taken. When all was understood it is freed,
+ * else it lies: it may be of use to somebody.
  */
-static int luo_v5_read_block(struct kho_block_header_ser *block, size_t size,
-			     int (*read)(void *entry, void *context), void *context)
+static void luo_v5_read_block(struct kho_block_header_ser *block, size_t size,
+			      int (*read)(void *entry, void *context), void *context)
 {
 	void *entry = block + 1;
-	int err, ret = 0;
+	int err = 0;
 	u64 i;
 
-	for (i = 0; i < block->count; i++, entry += size) {
-		err = read(entry, context);
-		if (err)
-			ret = err;
-	}
-	if (!ret)
-		kho_restore_free(block);
-	return ret;
+	for (i = 0; i < block->count; i++, entry += size)
+		err = read(entry, context) ?: err;
+	if (!err)
+		luo_abi_free(block);
 }
 
 /*
  * Read the entries, of @size bytes each, of a chain of blocks. Returns 0, or what
- * is wrong with the chain; what comes before that is read.
+ * is wrong with the chain; what comes before that is read. A chain that runs in a
+ * circle ends where it comes to a block that was taken.
  */
 static int luo_v5_read_chain(u64 phys, size_t size,
 			     int (*read)(void *entry, void *context), void *context)
 {
 	const u64 max = (KHO_BLOCK_SIZE - sizeof(struct kho_block_header_ser)) / size;
 	struct kho_block_header_ser *block;
-	u64 next, mark = 0, steps = 0, limit = 1;
+	u64 next;
 
 	for (; phys; phys = next) {
-		/* Brent's: the mark is moved up, ever more seldom, until a circle meets it. */
-		if (phys == mark)
-			return -ELOOP;
-		if (++steps == limit) {
-			mark = phys;
-			steps = 0;
-			limit *= 2;
-		}
-
 		block = liveupdate_preserved_data(phys, KHO_BLOCK_SIZE);
 		if (!block)
 			return -EFAULT;
 		if (!block->count || block->count > max)
 			return -EINVAL;
+		if (!luo_abi_take(phys, KHO_BLOCK_SIZE))
+			return -EFAULT;
 		next = block->next;
 		luo_v5_read_block(block, size, read, context);
 	}
@@ -264,16 +253,14 @@ static int luo_v5_read_session(void *entry, void *context)
 	return luo_abi_read_session(entry, luo_v5_read_files);
 }
 
-static void luo_v5_read(void *blob)
+static void luo_v5_read(const void *blob)
 {
-	struct luo_ser *root = blob;
+	const struct luo_ser *root = blob;
 	int err = luo_v5_read_chain(root->sessions_pa, sizeof(struct luo_session_ser),
 				    luo_v5_read_session, NULL);
 
 	if (err)
 		luo_set_last_error(NULL, NULL, "sessions of the hand-over", err);
-	else
-		kho_restore_free(root);
 }
 
 const struct luo_abi luo_abi_v5 = {

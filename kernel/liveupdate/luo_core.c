@@ -210,7 +210,7 @@ static int __init luo_identify_handover(void *blob, size_t size)
 
 	luo.abi_in = luo_abi_identify(blob, size, &name);
 	if (luo.abi_in) {
-		luo.blob_in = blob;
+		luo.blob_in = luo_abi_take(virt_to_phys(blob), size);
 		luo.abi_in->read_flbs(blob);
 		return luo.abi_in->read_number(blob, &luo.number);
 	}
@@ -260,6 +260,7 @@ early_initcall(luo_find_handover);
 static void luo_read_handover(struct work_struct *work)
 {
 	luo.abi_in->read(luo.blob_in);
+	luo_abi_free(luo.blob_in);
 	luo_notify(LUO_STATE_CHANGED, NULL);
 }
 

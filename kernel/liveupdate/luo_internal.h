@@ -327,8 +327,9 @@ void luo_format_name(const char *name, char *text);
  *                    format; -EINVAL when it has none
  * @read_flbs:        the file-lifecycle-bound objects that are in it; called
  *                    before @read, and early: drivers ask for them
- * @read:             publish the sessions that are in it, and free what was read;
- *                    what is broken is reported, left out and left reserved
+ * @read:             publish the sessions that are in it, and free what was read
+ *                    but for @blob; what is broken is reported, left out and left
+ *                    reserved
  */
 struct luo_abi {
 	enum luo_abi_nr nr;
@@ -341,7 +342,7 @@ struct luo_abi {
 	const char *(*identify)(const void *blob, size_t size);
 	int (*read_number)(const void *blob, u64 *number);
 	void (*read_flbs)(const void *blob);
-	void (*read)(void *blob);
+	void (*read)(const void *blob);
 };
 
 extern const struct luo_abi luo_abi_v1;
@@ -362,6 +363,8 @@ int luo_abi_reserve_files(struct luo_session *session, u64 nr);
 int luo_room_resize(void **room, size_t size);
 int luo_flbs_resize(struct luo_flb_header_ser **header, u64 nr);
 bool luo_abi_is_string(const char *s, size_t size);
+void *luo_abi_take(u64 phys, u64 size);
+void luo_abi_free(void *mem);
 void luo_abi_read_flbs(u64 phys);
 int luo_abi_read_file(struct luo_session *session, const struct luo_file_ser *ser);
 int luo_abi_read_session(const struct luo_session_ser *ser,
