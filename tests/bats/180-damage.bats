@@ -85,7 +85,7 @@ sessions of the hand-over: ENOENT'
 	damaged_root luo-v5 sessions.entries=1000 'sessions of the hand-over: EINVAL'
 	# What comes before the damage is read.
 	damaged_root luo-v5 sessions.next=nowhere 'sessions of the hand-over: EFAULT' back
-	damaged_root luo-v5 sessions.next=@ser.sessions 'sessions of the hand-over: ELOOP' back
+	damaged_root luo-v5 sessions.next=@ser.sessions 'sessions of the hand-over: EFAULT' back
 }
 
 # Each a session of its own, of two files; what is said of it is behind it.
@@ -109,7 +109,7 @@ SESSIONS_V5=("${SESSIONS_V1[@]:0:20}"
 	files.k.entries=0 'k: its files are lost: EINVAL'
 	files.l.entries=64 'l: its files are lost: EINVAL'
 	files.m.next=nowhere 'm: its files are lost: EFAULT'
-	files.n.next=@session.n.files 'n: its files are lost: ELOOP'
+	files.n.next=@session.n.files 'n: its files are lost: EFAULT'
 	session.o.count=3 'o: its files are lost: EINVAL'
 	'file.p.1.compatible="' "p: a file of it is lost: EINVAL
 p: its files are lost: EINVAL"
