@@ -6,7 +6,7 @@
 ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
 export ARCH DEBUG KSRC KVER MIRROR T V
 
-.PHONY: help source kernel stock-kernel demo vm check lint clean distclean
+.PHONY: help source kernel stock-kernel demo vm check fuzz lint clean distclean
 
 help:
 	@echo 'make demo        show a live update in a virtual machine'
@@ -16,6 +16,7 @@ help:
 	@echo 'make kernel      build the kernel and the root of the virtual machine'
 	@echo 'make stock-kernel'
 	@echo '                 build the base kernel as it is'
+	@echo 'make fuzz        try the readers of hand-overs with any input, for ten minutes'
 	@echo 'make lint        check the sources'
 	@echo 'make clean       remove what was built, but keep what was downloaded'
 	@echo 'make distclean   remove all of build/'
@@ -45,6 +46,10 @@ check: kernel stock-kernel
 	@scripts/deps test
 	@scripts/selftests
 	@tests/run
+
+fuzz: source
+	@scripts/deps test
+	@scripts/fuzz
 
 lint: source
 	@scripts/deps lint

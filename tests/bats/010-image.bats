@@ -11,6 +11,10 @@ load lib/vm
 	"$VM_REPO/scripts/basetest"
 }
 
+@test "the readers of hand-overs stand any bytes for 30 seconds" {
+	"$VM_REPO/scripts/fuzz" 30
+}
+
 @test "the image lists the formats and file types that the kernel understands" {
 	run readelf -p .liveupdate_versions "$VM_BUILD/obj/vmlinux"
 	assert_success

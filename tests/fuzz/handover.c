@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The kernel's readers of luo-v1 and luo-v5, given any bytes for a hand-over.
+ *
+ * The input is the physical memory that the previous kernel preserved: pages, from
+ * the address BASE on, of which the first is the root. Each is a piece of memory of
+ * its own, so that the sanitizers see what reaches beyond it, or into one that was
+ * given back. What the core is told is checked here as the core relies on it.
+ */
+#include "../../kernel/liveupdate/luo_internal.h"
+
+/* What only writing needs is nowhere. */
+#pragma weak folio_address
+#pragma weak folio_alloc
+#pragma weak folio_nr_pages
+#pragma weak folio_order
+#pragma weak get_order
+#pragma weak kfree
+#pragma weak kho_add_subtree
+#pragma weak kho_alloc_preserve
+#pragma weak kho_block_set_destroy
+#pragma weak kho_block_set_grow
+#pragma weak kho_block_set_init
+#pragma weak kho_block_set_it_init
+#pragma weak kho_block_set_it_reserve_entry
+#pragma weak kho_block_set_shrink
+#pragma weak kho_preserve_folio
+#pragma weak kho_remove_subtree
+#pragma weak kho_unpreserve_free
+#pragma weak kmalloc
+#pragma weak list_empty
+#pragma weak luo_flb_nr_outgoing
+#pragma weak luo_flb_write
+#pragma weak luo_get_number
+#pragma weak luo_is_frozen
+#pragma weak sysfs_emit_at
+#pragma weak sysfs_streq
+#pragma weak virt_to_phys
+
+#include "../../kernel/liveupdate/luo_abi.c"
+#include "../../kernel/liveupdate/luo_abi_v1.c"
+#include "../../kernel/liveupdate/luo_abi_v5.c"
+
+#define BASE		0x100000
+#define MAX_PAGES	64
+#define MAX_SESSIONS	64
+#define MAX_FILES	256
+
+/* The pages, and which of them KHO still has */
+static void *pages[MAX_PAGES];
+static bool is_preserved[MAX_PAGES];
+static struct luo_session *sessions[MAX_SESSIONS];
+static unsigned int nr_sessions;
+static u64 tokens[MAX_FILES];
+static const struct luo_session *tokens_of[MAX_FILES];
+static unsigned int nr_files;
+static unsigned int nr_lines;
+
+struct luo_session_list luo_incoming, luo_outgoing;
+struct rw_semaphore luo_freeze_rwsem;
+
+void *liveupdate_preserved_data(u64 phys, u64 size)
+{
+	u64 n = (phys - BASE) / PAGE_SIZE;
+
+	if (phys < BASE || phys % PAGE_SIZE || n >= MAX_PAGES || size > PAGE_SIZE || !is_preserved[n])
+		return NULL;
+	return pages[n];
+}
+
+struct folio *kho_restore_folio(phys_addr_t phys)
+{
+	u64 n = (phys - BASE) / PAGE_SIZE;
+
+	/* The kernel warns of it. */
+	assert(n < MAX_PAGES && is_preserved[n]);
+	is_preserved[n] = false;
+	return pages[n];
+}
+
+struct folio *virt_to_folio(const void *p)
+{
+	return (void *)p;
+}
+
+void folio_put(struct folio *folio)
+{
+	unsigned int n;
+
+	for (n = 0; n < MAX_PAGES && pages[n] != folio; n++)
+		;
+	assert(folio && n < MAX_PAGES && !is_preserved[n]);
+	free(pages[n]);
+	pages[n] = NULL;
+}
+
+struct luo_session *luo_session_alloc(const char *name, struct luo_session_list *list)
+{
+	struct luo_session *session;
+
+	assert(list == &luo_incoming);
+	assert(*name && strnlen(name, LIVEUPDATE_SESSION_NAME_LENGTH) < LIVEUPDATE_SESSION_NAME_LENGTH);
+	if (nr_sessions == MAX_SESSIONS)
+		return NULL;
+	session = calloc(1, sizeof(*session));
+	strcpy(session->name, name);
+	return session;
+}
+
+void luo_session_put(struct luo_session *session)
+{
+	free(session);
+}
+
+int luo_session_arrive(struct luo_session *session)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_sessions; i++) {
+		if (!strcmp(sessions[i]->name, session->name))
+			return -EEXIST;
+	}
+	sessions[nr_sessions++] = session;
+	return 0;
+}
+
+int luo_file_add_incoming(struct luo_session *session, u64 token, const char *compatible, u64 data)
+{
+	unsigned int i;
+
+	assert(*compatible && strnlen(compatible, LIVEUPDATE_HNDL_COMPAT_LENGTH) < LIVEUPDATE_HNDL_COMPAT_LENGTH);
+	if (nr_files == MAX_FILES)
+		return -ENOMEM;
+	for (i = 0; i < nr_files; i++) {
+		if (tokens_of[i] == session && tokens[i] == token)
+			return -EEXIST;
+	}
+	tokens[nr_files] = token;
+	tokens_of[nr_files++] = session;
+	session->nr_files++;
+	return 0;
+}
+
+int luo_flb_add_incoming(const char *compatible, u64 data, u64 count)
+{
+	assert(*compatible && strnlen(compatible, LIVEUPDATE_FLB_COMPAT_LENGTH) < LIVEUPDATE_FLB_COMPAT_LENGTH);
+	return count ? 0 : -EINVAL;
+}
+
+void luo_set_last_error(const struct luo_session *session, const struct luo_file *file,
+			const char *what, int err)
+{
+	assert(strlen(what) < LUO_ERROR_LENGTH / 4 && err < 0);
+	/* What was handed over bounds what is said of it. */
+	assert(++nr_lines < MAX_PAGES * PAGE_SIZE);
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	const struct luo_abi *abi;
+	const char *name;
+	unsigned int n;
+	u64 number;
+
+	nr_sessions = nr_files = nr_lines = 0;
+	for (n = 0; n < MAX_PAGES && n * PAGE_SIZE < size; n++) {
+		size_t len = size - n * PAGE_SIZE;
+
+		pages[n] = calloc(1, PAGE_SIZE);
+		is_preserved[n] = true;
+		memcpy(pages[n], data + n * PAGE_SIZE, len < PAGE_SIZE ? len : PAGE_SIZE);
+	}
+	if (!n)
+		return 0;
+
+	abi = luo_abi_identify(pages[0], PAGE_SIZE, &name);
+	if (abi) {
+		void *root = luo_abi_take(BASE, PAGE_SIZE);
+
+		abi->read_flbs(root);
+		abi->read_number(root, &number);
+		abi->read(root);
+		luo_abi_free(root);
+	} else if (name) {
+		assert(strlen(name) < PAGE_SIZE);
+	}
+
+	for (n = 0; n < nr_sessions; n++)
+		free(sessions[n]);
+	for (n = 0; n < MAX_PAGES; n++) {
+		free(pages[n]);
+		pages[n] = NULL;
+		is_preserved[n] = false;
+	}
+	return 0;
+}
