@@ -22,7 +22,8 @@ load lib/luo
 		[[ -z $(find . ! -user 0) ]]
 		luo_end
 	END
-	assert_output '444 handlers
+	assert_output '644 abi
+444 handlers
 444 last_error
 444 number
 644 owner

@@ -310,9 +310,11 @@ preserved_pages() {
 # slabs; open files.
 FIGURES='figures() {
 	local files
+	# The files of a process that died are closed by a worker, when it gets to it.
+	while read -r files _ </proc/sys/fs/file-nr; ((files > ${files_before:-files})); do :; done
+	files_before=$files
 	echo 3 >/proc/sys/vm/drop_caches
 	echo 1 >/proc/sys/vm/stat_refresh
-	read -r files _ </proc/sys/fs/file-nr
 	awk -v files=$files "/^MemAvailable:/ { free = \$2 } /^Shmem:/ { shmem = \$2 } /^SUnreclaim:/ { slab = \$2 }
 		\$1 == \"count:\" { free += 4 * \$2 } END { print free, shmem, slab, files }" /proc/meminfo /proc/zoneinfo
 }

@@ -41,6 +41,7 @@ luo_kexec_held() {
 	vm_run 'echo 1 >/sys/module/liveupdate_testdev/parameters/hold_reboot'
 	vm_load
 	vm_spawn 'exec kexec -e'
+	# shellcheck disable=SC2016  # for the guest
 	luo_run "$(printf '%s\n' 'until [[ $(<state) == frozen ]]; do :; done' "$@")"
 	# The kernel may be gone before the agent has answered.
 	# shellcheck disable=SC2154  # vm_failure is of lib/vm
