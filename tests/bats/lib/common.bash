@@ -120,6 +120,7 @@ setup() {
 teardown() {
 	local rc=0
 	if [[ $vm_failure == hung ]]; then
+		[[ -n ${BATS_TEST_COMPLETED:-} ]] || vm_where
 		vm_stop
 	elif vm_alive; then
 		guest_note "end of test $BATS_TEST_NUMBER" "$SESSIONS_GONE" || rc=1

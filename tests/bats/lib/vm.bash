@@ -82,9 +82,12 @@ vm_command() {
 	kvm) vm_command+=(-accel kvm -cpu host) ;;
 	tcg) vm_command+=(-accel "tcg,thread=multi" -cpu "$ARCH_TCG_CPU") ;;
 	esac
+	# norandmaps: TCG keeps what it has translated by its address, too. Programs at random addresses are translated
+	# anew each time they start, and when the next kernel unpacks its root over their pages, each store searches
+	# the page's translations: ten seconds and more after some hundred programs.
 	vm_command+=(
 		-kernel "$VM_DIR/share/vmlinuz-next" -initrd "$VM_DIR/share/initrd-next"
-		-append "console=$ARCH_CONSOLE panic=-1 kho=on liveupdate=on kho_scratch=$VM_SCRATCH$VM_APPEND$append"
+		-append "console=$ARCH_CONSOLE panic=-1 norandmaps kho=on liveupdate=on kho_scratch=$VM_SCRATCH$VM_APPEND$append"
 		-device virtio-rng-pci -device virtio-serial-pci
 		-chardev "socket,id=agent,path=$VM_DIR/agent.sock,server=on,wait=off"
 		-device "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"
@@ -100,7 +103,8 @@ vm_start() {
 	vm_command "$@" || return
 	rm -f "$VM_DIR/agent.sock"
 	# Descriptor 3 is bats' own: it would wait for QEMU to close it.
-	"${vm_command[@]}" -chardev "file,id=console,path=$VM_DIR/console.log,append=on" -serial chardev:console </dev/null >"$VM_DIR/qemu.log" 2>&1 3>&- &
+	"${vm_command[@]}" -chardev "file,id=console,path=$VM_DIR/console.log,append=on" -serial chardev:console \
+		-monitor "unix:$VM_DIR/monitor.sock,server=on,wait=off" </dev/null >"$VM_DIR/qemu.log" 2>&1 3>&- &
 	echo $! >"$VM_DIR/pid"
 	# QEMU makes the socket before anything that takes time.
 	if ! vm_until 10 test -S "$VM_DIR/agent.sock"; then
@@ -258,6 +262,15 @@ vm_kexec_fails() {
 	fi
 	[[ $vm_failure == refused ]] || return
 	output=$stderr
+}
+
+# vm_where: where a guest is that answers nothing: QEMU's threads with the processor time they took, and three
+# looks at where each processor is and what its timer waits for.
+vm_where() {
+	ps -L -o tid,stat,time,comm -p "$(<"$VM_DIR/pid")"
+	printf '%s\n' 'info registers -a' 'info lapic 0' 'info lapic 1' 'info registers -a' 'info registers -a' |
+		timeout 10 socat -t 2 - "unix:$VM_DIR/monitor.sock" |
+		tr -d '\r' | grep -E '^(CPU#|RIP|RSP| *PC=|LVTT|Timer|IRR|ISR)' || true
 }
 
 # vm_console: what the kernels have written, from the first boot on.
