@@ -14,6 +14,14 @@ asks() {
 	local said=$(ask "$2" "$3")
 	[[ $said == "$1" ]] || echo "$2: $3: $said, expected: $1"
 }
+
+# asks_wrong NR SIZE: what is no ioctl NR of a session, whose struct has SIZE bytes
+asks_wrong() {
+	local short
+	for short in 0 4 $(($2 - 1)); do asks EINVAL D "raw session nr=$1 size=$short"; done
+	asks E2BIG D "raw session nr=$1 size=$(($2 + 8)) z$2=1"
+	asks ENOTTY D "raw session nr=$1 type=0xbb size=$2"; asks EFAULT D "raw session nr=$1 null=1"
+}
 '
 
 device_run() {
@@ -211,12 +219,7 @@ x\\\\y" ]] || cat /tmp/names
 		asks ok D "raw dev nr=0 size=80 name=larger"; asks EEXIST D "create larger"
 
 		asks ok D "create out"
-		for nr in 0x40 0x43; do
-			size=16; ((nr == 0x40)) || size=72
-			for short in 0 4 $((size - 1)); do asks EINVAL D "raw session nr=$nr size=$short"; done
-			asks E2BIG D "raw session nr=$nr size=$((size + 8)) z$size=1"
-			asks ENOTTY D "raw session nr=$nr type=0xbb size=$size"; asks EFAULT D "raw session nr=$nr null=1"
-		done
+		asks_wrong 0x40 16; asks_wrong 0x43 72
 		for nr in 0 1 2 0x3f 0x44 0xff; do asks EINVAL D "raw session nr=$nr size=72"; done
 		asks EINVAL D "raw session nr=0x43 size=72 z4=1"
 		# What is for incoming sessions
@@ -228,12 +231,7 @@ x\\\\y" ]] || cat /tmp/names
 
 		asks ok D "retrieve in"; asks EINVAL D "retrieve in"
 		asks EINVAL D "preserve 5 1"; asks ENOENT D "fetch 2 25"
-		for nr in 0x41 0x42; do
-			size=16; ((nr == 0x41)) || size=8
-			for short in 0 4 $((size - 1)); do asks EINVAL D "raw session nr=$nr size=$short"; done
-			asks E2BIG D "raw session nr=$nr size=$((size + 8)) z$size=1"
-			asks ENOTTY D "raw session nr=$nr type=0xbb size=$size"; asks EFAULT D "raw session nr=$nr null=1"
-		done
+		asks_wrong 0x41 16; asks_wrong 0x42 8
 		asks EINVAL D "raw session nr=0x42 size=8 z4=1"
 		shows 0 incoming/in/retrieved
 		asks ok D "fetch 1 27"; asks in D "run cat /proc/self/fd/27; echo"; asks ok D finish
