@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Can another kernel take what is preserved now? Compared are the hand-over
+ * format, the handlers of the files, and the version of KHO itself, with what
+ * the image of that kernel understands.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libfdt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "image.h"
+
+#define KHO_FDT		"/sys/kernel/debug/kho/out/fdt"
+
+static bool has_string(struct json_object *list, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(list); i++)
+		if (!strcmp(text, json_object_get_string(json_object_array_get_idx(list, i))))
+			return true;
+	return false;
+}
+
+static void add_string(struct json_object *list, const char *text)
+{
+	if (*text && !has_string(list, text))
+		json_object_array_add(list, json_object_new_string(text));
+}
+
+/* Add the handlers of the files. Returns how many sessions have a part in it. */
+static int add_handlers(struct json_object *needs, const char *direction)
+{
+	struct json_object *sessions = luo_sessions(direction), *session, *tokens;
+	int nr = 0;
+	size_t i, j;
+
+	for (i = 0; i < json_object_array_length(sessions); i++) {
+		session = json_object_array_get_idx(sessions, i);
+		/* What its owner left behind is not handed over. */
+		if (!strcmp(get_string(session, "state"), "abandoned"))
+			continue;
+		nr++;
+		tokens = json_object_object_get(session, "tokens");
+		for (j = 0; j < json_object_array_length(tokens); j++)
+			add_string(needs, get_string(json_object_array_get_idx(tokens, j), "compatible"));
+	}
+	json_object_put(sessions);
+	return nr;
+}
+
+/* The version of KHO, where debugfs tells */
+static void add_kho(struct json_object *needs)
+{
+	int fd = open(KHO_FDT, O_RDONLY | O_CLOEXEC), len;
+	const char *compatible;
+	char fdt[16384];
+	ssize_t size;
+
+	if (fd < 0)
+		return;
+	size = read(fd, fdt, sizeof(fdt));
+	close(fd);
+	if (size < (ssize_t)sizeof(struct fdt_header) || fdt_check_header(fdt) ||
+	    fdt_totalsize(fdt) > (size_t)size)
+		return;
+	compatible = fdt_getprop(fdt, 0, "compatible", &len);
+	if (compatible && len > 0 && !compatible[len - 1])
+		add_string(needs, compatible);
+}
+
+/*
+ * The format for the next kernel: the chosen one if it is understood there, or
+ * another one that is, as long as there is nothing that has been written in it.
+ */
+static const char *choose_abi(const struct image *image, struct json_object *root, bool is_in_use)
+{
+	struct json_object *abis = json_object_object_get(root, "abis");
+	const char *abi = get_string(root, "abi");
+	size_t i;
+
+	for (i = 0; !image_understands(image, abi); i++) {
+		if (is_in_use || i == json_object_array_length(abis))
+			return NULL;
+		abi = json_object_get_string(json_object_array_get_idx(abis, i));
+	}
+	return abi;
+}
+
+/* What is in use, and the format to hand it over in */
+static void find_needs(const struct image *image, struct json_object *needs, struct json_object *verdict)
+{
+	struct json_object *root = luo_root();
+	bool is_in_use = add_handlers(needs, SESSIONS) + add_handlers(needs, INCOMING);
+	const char *abi = choose_abi(image, root, is_in_use);
+
+	if (is_in_use) {
+		add_string(needs, get_string(root, "abi"));
+		add_kho(needs);
+	}
+	json_object_object_add(verdict, "abi", abi ? json_object_new_string(abi) : NULL);
+	json_object_put(root);
+}
+
+static int read_image(const struct args *args, struct image *image)
+{
+	int status = image_open(image, args->words[0]), i;
+
+	for (i = 0; i < args->nr_options && !status; i++)
+		if (!strcmp(args->options[i].name, "module"))
+			status = image_add_module(image, args->options[i].value);
+	return status;
+}
+
+/* Is each of the needs met? Says so on stderr if not. */
+static int compare(const struct image *image, struct json_object *needs, struct json_object *missing,
+		   const char *path)
+{
+	const char *need;
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(needs); i++) {
+		need = json_object_get_string(json_object_array_get_idx(needs, i));
+		/* KHO's version is in no list. */
+		if (!image_understands(image, need) &&
+		    (strncmp(need, "kho-", 4) || !image_contains(image, need)))
+			add_string(missing, need);
+	}
+	if (!json_object_array_length(missing))
+		return STATUS_OK;
+	return complain(STATUS_MISMATCH, "%s: this kernel does not understand: %s", path,
+			join(missing));
+}
+
+/*
+ * Check the image that the command names. With --need that is what is needed,
+ * whatever is preserved. The verdict is made for STATUS_OK and STATUS_MISMATCH.
+ */
+int check(const struct args *args, struct json_object **verdict)
+{
+	struct json_object *needs, *missing;
+	struct image image;
+	int status, i;
+
+	*verdict = NULL;
+	status = read_image(args, &image);
+	if (!status) {
+		needs = json_object_new_array();
+		missing = json_object_new_array();
+		*verdict = new_object("image", json_object_new_string(args->words[0]));
+		json_object_object_add(*verdict, "kind", json_object_new_string(image.kind));
+		json_object_object_add(*verdict, "compression",
+				       json_object_new_string(image.compression ?: "none"));
+		json_object_object_add(*verdict, "listed", json_object_new_boolean(image.is_listed));
+		json_object_object_add(*verdict, "understands", json_object_get(image.versions));
+		for (i = 0; i < args->nr_options; i++)
+			if (!strcmp(args->options[i].name, "need"))
+				add_string(needs, args->options[i].value);
+		if (!args_option(args, "need"))
+			find_needs(&image, needs, *verdict);
+		json_object_object_add(*verdict, "needs", needs);
+		json_object_object_add(*verdict, "missing", missing);
+		status = compare(&image, needs, missing, args->words[0]);
+		json_object_object_add(*verdict, "ok", json_object_new_boolean(!status));
+	}
+	image_close(&image);
+	return status;
+}
+
+int cmd_check(const struct args *args)
+{
+	struct json_object *verdict;
+	int status = args_option(args, "need") ? STATUS_OK : luo_supported();
+
+	if (status)
+		return status;
+	status = check(args, &verdict);
+	if (verdict)
+		out(verdict);
+	return status;
+}

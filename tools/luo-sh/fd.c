@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Files: preserved, retrieved, and plain ones saved in memory */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "luo-sh.h"
+
+static int parse_fd(const char *text, int *fd)
+{
+	char *end;
+	unsigned long nr;
+
+	errno = 0;
+	nr = strtoul(text, &end, 10);
+	if (!*text || text[strspn(text, "0123456789")] || errno || nr > INT_MAX)
+		return complain(STATUS_USAGE, "--fd %s: not the number of a file descriptor", text);
+	*fd = nr;
+	return STATUS_OK;
+}
+
+static int token_dir(const char *direction, const char *session, const char *token,
+		     char dir[DIR_SIZE])
+{
+	char session_dir[DIR_SIZE];
+
+	return luo_session_dir(direction, session, session_dir) ?:
+	       luo_token_dir(session_dir, token, dir);
+}
+
+/* Preserve a file under a token, which is made if it is not there. */
+static int preserve(const char *dir, int pidfd, int fd)
+{
+	bool is_new;
+	int status;
+
+	status = luo_make_dir(dir, &is_new);
+	if (status)
+		return status;
+	status = luo_write_pair(pidfd, fd, dir);
+	if (status && is_new)
+		luo_remove_dir(dir);
+	return status;
+}
+
+int cmd_fd_preserve(const struct args *args)
+{
+	const char *pid = args_option(args, "pid");
+	int pidfd = -1, fd, status;
+	char dir[DIR_SIZE];
+
+	status = parse_fd(args_option(args, "fd"), &fd) ?:
+		 token_dir(SESSIONS, args->words[0], args->words[1], dir);
+	if (status)
+		return status;
+	/* Without --pid it is ours, inherited. */
+	if (pid)
+		status = process_open(pid, &pidfd);
+	if (status)
+		return status;
+	status = preserve(dir, pidfd, fd);
+	if (pid)
+		close(pidfd);
+	return status;
+}
+
+int cmd_fd_unpreserve(const struct args *args)
+{
+	char dir[DIR_SIZE];
+
+	return token_dir(SESSIONS, args->words[0], args->words[1], dir) ?: luo_remove_dir(dir);
+}
+
+int cmd_fd_list(const struct args *args)
+{
+	struct json_object *obj;
+
+	if (args->nr)
+		return cmd_session_show(args);
+	obj = new_object(SESSIONS, luo_sessions(SESSIONS));
+	json_object_object_add(obj, INCOMING, luo_sessions(INCOMING));
+	out(obj);
+	return STATUS_OK;
+}
+
+int cmd_fd_retrieve(const struct args *args)
+{
+	const char *number = args_option(args, "fd");
+	char dir[DIR_SIZE];
+	int fd, status;
+
+	status = parse_fd(number ?: "3", &fd) ?:
+		 token_dir(INCOMING, args->words[0], args->words[1], dir) ?:
+		 luo_write_pair(-1, fd, dir);
+	return status ?: become(args->rest);
+}
+
+/* The ranges of @from that are no holes go to @to, which is as long then. Returns 0 or -1, and errno. */
+static int copy_data(int from, int to)
+{
+	off_t data = 0, hole;
+	struct stat st;
+
+	if (fstat(from, &st) || ftruncate(to, st.st_size))
+		return -1;
+	while ((data = lseek(from, data, SEEK_DATA)) >= 0) {
+		hole = lseek(from, data, SEEK_HOLE);
+		if (hole < 0 || lseek(to, data, SEEK_SET) < 0)
+			return -1;
+		while (data < hole) {
+			ssize_t len = sendfile(to, from, &data, hole - data);
+
+			if (len < 0)
+				return -1;
+			/* It got shorter in the meantime. */
+			if (!len)
+				return ftruncate(to, data);
+		}
+	}
+	return errno == ENXIO ? 0 : -1;
+}
+
+/* What is in a file of any kind, in memory that can be preserved */
+static int save_file(const char *path, const char *dir)
+{
+	int from, memory, status = STATUS_OK;
+
+	from = open(path, O_RDONLY | O_CLOEXEC);
+	if (from < 0)
+		return fail(errno, "%s", path);
+	memory = memfd_create("luo-sh", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	/* Who retrieves it reads from its beginning. */
+	if (memory < 0 || copy_data(from, memory) || lseek(memory, 0, SEEK_SET) < 0)
+		status = fail(errno, "%s", path);
+	else
+		status = preserve(dir, -1, memory);
+	if (memory >= 0)
+		close(memory);
+	close(from);
+	return status;
+}
+
+/* Beside the file that it is to become, so that there is never half a file */
+static int restore_file(const char *path, const char *dir)
+{
+	char partial[PATH_MAX];
+	int fd, to, status;
+
+	/* A number for the file: what has it is replaced. */
+	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return fail(errno, "/dev/null");
+	status = luo_write_pair(-1, fd, dir);
+	if (status)
+		goto out_close;
+
+	if (snprintf(partial, sizeof(partial), "%s.XXXXXX", path) >= (int)sizeof(partial)) {
+		status = fail(ENAMETOOLONG, "%s", path);
+		goto out_close;
+	}
+	to = mkostemp(partial, O_CLOEXEC);
+	if (to < 0) {
+		status = fail(errno, "%s", path);
+		goto out_close;
+	}
+	if (copy_data(fd, to) || fsync(to) || rename(partial, path)) {
+		status = fail(errno, "%s", path);
+		unlink(partial);
+	}
+	close(to);
+out_close:
+	close(fd);
+	return status;
+}
+
+/* Have @func see to each of the files, under tokens that follow one another. Stops at the first that fails. */
+static int each_file(const struct args *args, const char *direction,
+		     int (*func)(const char *path, const char *dir), int *nr_done)
+{
+	uint64_t first = strtoumax(args->words[1], NULL, 10);
+	int status = STATUS_OK, i;
+	char dir[DIR_SIZE], token[24];
+
+	/* The first one is what the user wrote, for the errors */
+	snprintf(token, sizeof(token), "%s", args->words[1]);
+	for (i = 0; i < args->nr - 2 && !status; i++) {
+		if (i)
+			snprintf(token, sizeof(token), "%" PRIu64, first + i);
+		status = token_dir(direction, args->words[0], token, dir) ?:
+			 func(args->words[2 + i], dir);
+	}
+	*nr_done = status ? i - 1 : i;
+	return status;
+}
+
+static int unpreserve_file(const char *path, const char *dir)
+{
+	(void)path;
+	return luo_remove_dir(dir);
+}
+
+int cmd_fd_save(const struct args *args)
+{
+	struct args done = *args;
+	int nr_done, status;
+
+	status = each_file(args, SESSIONS, save_file, &nr_done);
+	if (status) {
+		done.nr = 2 + nr_done;
+		each_file(&done, SESSIONS, unpreserve_file, &nr_done);
+	}
+	return status;
+}
+
+int cmd_fd_restore(const struct args *args)
+{
+	int nr_done;
+
+	return each_file(args, INCOMING, restore_file, &nr_done);
+}

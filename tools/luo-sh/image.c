@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Images of kernels: what they understand of a hand-over. It is listed in the
+ * section .liveupdate_versions of an ELF file, or, in what has no sections,
+ * behind a magic number. A kernel without that list has the strings somewhere.
+ */
+#include <ctype.h>
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <libelf.h>
+#include <linux/kho/abi/luo.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "image.h"
+
+#define SECTION		".liveupdate_versions"
+
+/* Documentation/arch/x86/boot.rst */
+#define SETUP_SECTS	0x1f1
+#define SETUP_MAGIC	0x202
+#define SETUP_VERSION	0x206
+#define SETUP_PAYLOAD	0x248
+#define SETUP_LENGTH	0x24c
+#define SETUP_END	0x250
+
+/* Documentation/arch/arm64/booting.rst */
+#define ARM64_MAGIC	0x38
+
+/* drivers/firmware/efi/libstub/zboot-header.S */
+#define ZBOOT_MAGIC	0x4
+#define ZBOOT_PAYLOAD	0x8
+#define ZBOOT_LENGTH	0xc
+#define ZBOOT_END	0x40
+
+static size_t get_u32(const char *data)
+{
+	uint32_t value;
+
+	memcpy(&value, data, sizeof(value));
+	return le32toh(value);
+}
+
+/* Where in the file the kernel is, of which the rest unpacks it; and what kind that makes it */
+static const char *find_payload(const char *file, size_t len, size_t *start, size_t *size)
+{
+	*start = 0;
+	*size = len;
+	if (len > SETUP_END && !memcmp(file + SETUP_MAGIC, "HdrS", 4) &&
+	    (get_u32(file + SETUP_VERSION) & 0xffff) >= 0x208) {
+		*start = ((unsigned char)file[SETUP_SECTS] ?: 4) * 512 + 512 + get_u32(file + SETUP_PAYLOAD);
+		*size = get_u32(file + SETUP_LENGTH);
+		return "bzImage";
+	}
+	if (len > ZBOOT_END && !memcmp(file + ZBOOT_MAGIC, "zimg", 4)) {
+		*start = get_u32(file + ZBOOT_PAYLOAD);
+		*size = get_u32(file + ZBOOT_LENGTH);
+		return "zboot";
+	}
+	return NULL;
+}
+
+static const char *kind_of(const struct buffer *content)
+{
+	if (content->len > SELFMAG && !memcmp(content->data, ELFMAG, SELFMAG))
+		return "vmlinux";
+	if (content->len > ARM64_MAGIC + 4 && !memcmp(content->data + ARM64_MAGIC, "ARM\x64", 4))
+		return "Image";
+	return NULL;
+}
+
+/* Each kernel has its banner in it. */
+static bool has_banner(const struct buffer *content)
+{
+	static const char banner[] = "Linux version ";
+	const char *end = content->data + content->len, *at = content->data;
+
+	while ((at = memmem(at, end - at, banner, strlen(banner)))) {
+		at += strlen(banner);
+		if (at < end && isdigit(*at))
+			return true;
+	}
+	return false;
+}
+
+bool image_contains(const struct image *image, const char *text)
+{
+	return memmem(image->content.data, image->content.len, text, strlen(text) + 1);
+}
+
+bool image_understands(const struct image *image, const char *version)
+{
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(image->versions); i++)
+		if (!strcmp(version, json_object_get_string(json_object_array_get_idx(image->versions, i))))
+			return true;
+	return !image->is_listed && image_contains(image, version);
+}
+
+/* Add the strings of a list, up to its end or an empty one. */
+static int add_versions(struct image *image, const char *list, size_t len, const char *path)
+{
+	for (; len >= LIVEUPDATE_HNDL_COMPAT_LENGTH && *list;
+	     list += LIVEUPDATE_HNDL_COMPAT_LENGTH, len -= LIVEUPDATE_HNDL_COMPAT_LENGTH) {
+		if (list[LIVEUPDATE_HNDL_COMPAT_LENGTH - 1])
+			return complain(STATUS_FAILED, "%s: " SECTION " is damaged", path);
+		json_object_array_add(image->versions, json_object_new_string(list));
+	}
+	return STATUS_OK;
+}
+
+/* A kernel's list, with its head */
+static int read_list(struct image *image, const char *list, size_t len, const char *path)
+{
+	struct liveupdate_versions_header header;
+
+	if (len < sizeof(header))
+		return complain(STATUS_FAILED, "%s: " SECTION " is damaged", path);
+	memcpy(&header, list, sizeof(header));
+	if (le32toh(header.magic) != LIVEUPDATE_VERSIONS_MAGIC ||
+	    le32toh(header.version) != LIVEUPDATE_VERSIONS_VERSION)
+		return complain(STATUS_FAILED, "%s: " SECTION " is of a version that is not known here", path);
+	image->is_listed = true;
+	return add_versions(image, list + sizeof(header), len - sizeof(header), path);
+}
+
+/* The section of an ELF file; NULL when there is none. Sets *err to EINVAL for a damaged file. */
+static const char *find_section(const struct buffer *content, size_t *len, int *err)
+{
+	const char *found = NULL, *name;
+	Elf_Scn *section = NULL;
+	Elf_Data *data;
+	GElf_Shdr head;
+	size_t names;
+	Elf *elf;
+
+	elf_version(EV_CURRENT);
+	elf = elf_memory(content->data, content->len);
+	*err = !elf || elf_getshdrstrndx(elf, &names) ? EINVAL : 0;
+	while (!*err && !found && (section = elf_nextscn(elf, section))) {
+		name = gelf_getshdr(section, &head) ? elf_strptr(elf, names, head.sh_name) : NULL;
+		if (!name) {
+			*err = EINVAL;
+		} else if (!strcmp(name, SECTION)) {
+			data = elf_rawdata(section, NULL);
+			if (data && data->d_buf) {
+				found = data->d_buf;
+				*len = data->d_size;
+			} else {
+				*err = EINVAL;
+			}
+		}
+	}
+	elf_end(elf);
+	return found;
+}
+
+/* The head of the list in what has no sections. The number alone may be in code that knows it, too. */
+static const char *find_head(const struct buffer *content, size_t *len)
+{
+	const struct liveupdate_versions_header header = {
+		.magic = htole32(LIVEUPDATE_VERSIONS_MAGIC),
+		.version = htole32(LIVEUPDATE_VERSIONS_VERSION),
+	};
+	const char *found = memmem(content->data, content->len, &header, sizeof(header));
+
+	if (found)
+		*len = content->data + content->len - found;
+	return found;
+}
+
+/* Map a file, and unpack what of it @find_payload tells. */
+static int load(struct image *image, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
+	size_t start, size;
+	struct stat st;
+	char *file;
+
+	if (fd < 0 || fstat(fd, &st))
+		err = errno;
+	else if (!S_ISREG(st.st_mode) || !st.st_size)
+		err = ENOEXEC;
+	if (!err) {
+		file = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+		if (file == MAP_FAILED)
+			err = errno;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (err)
+		return fail(err, "%s", path);
+
+	image->kind = find_payload(file, st.st_size, &start, &size);
+	err = start > (size_t)st.st_size || size > st.st_size - start ? EINVAL :
+	      unpack(file + start, size, &image->content, &image->compression);
+	munmap(file, st.st_size);
+	if (err == EINVAL)
+		return complain(STATUS_FAILED, "%s: damaged, or not all of it is there", path);
+	return err ? fail(err, "%s", path) : STATUS_OK;
+}
+
+/* Read an image. image_close() has to follow, whatever the status is. */
+int image_open(struct image *image, const char *path)
+{
+	const char *kind, *list;
+	int status, err = 0;
+	size_t len;
+
+	*image = (struct image){ .versions = json_object_new_array() };
+	status = load(image, path);
+	if (status)
+		return status;
+
+	kind = kind_of(&image->content);
+	if (kind && !strcmp(kind, "vmlinux"))
+		list = find_section(&image->content, &len, &err);
+	else
+		list = find_head(&image->content, &len);
+	if (err)
+		return complain(STATUS_FAILED, "%s: damaged, or not all of it is there", path);
+	if (!kind || !has_banner(&image->content))
+		return fail(ENOEXEC, "%s: not a kernel", path);
+	image->kind = image->kind ?: kind;
+	return list ? read_list(image, list, len, path) : STATUS_OK;
+}
+
+/* Add what a module lists: strings only, the head is the kernel's. */
+int image_add_module(struct image *image, const char *path)
+{
+	struct image module = { .versions = NULL };
+	const char *list = NULL;
+	int status, err = 0;
+	size_t len;
+
+	status = load(&module, path);
+	if (!status) {
+		list = find_section(&module.content, &len, &err);
+		if (err)
+			status = fail(ENOEXEC, "%s: not a module", path);
+	}
+	if (list)
+		status = add_versions(image, list, len, path);
+	image_close(&module);
+	return status;
+}
+
+void image_close(struct image *image)
+{
+	json_object_put(image->versions);
+	free(image->content.data);
+}

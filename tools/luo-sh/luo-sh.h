@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * luo-sh - live update from a shell
+ *
+ * What its files share. Each command is a function that prints what it has to
+ * say by out(), its errors by fail() or complain(), and returns the exit status.
+ */
+#ifndef LUO_SH_H
+#define LUO_SH_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define PRINTF(f, a)	__attribute__((format(printf, f, a)))
+
+#define LUO_SH_VERSION	"1.0"
+
+/* Of the JSON that is printed: another number is another meaning */
+#define SCHEMA_VERSION	1
+
+#define LUO_DIR		"/sys/kernel/config/liveupdate"
+#define SYSFS_STATE	"/sys/kernel/liveupdate/state"
+
+/* The exit status, see luo-sh(8) */
+enum status {
+	STATUS_OK,
+	STATUS_FAILED,
+	STATUS_USAGE,
+	STATUS_TIMEOUT,
+	STATUS_UNSUPPORTED,
+	STATUS_BUSY,
+	STATUS_MISMATCH,
+};
+
+/* args.c: the words of a command, taken apart as its synopsis says */
+struct args {
+	int nr;
+	char **words;
+	/* What is behind "--", with a NULL at its end; or NULL */
+	char **rest;
+	int nr_options;
+	struct option_word {
+		const char *name;
+		const char *value;
+	} *options;
+};
+
+struct command {
+	/* NULL for a command that stands alone */
+	const char *object;
+	const char *name;
+	/*
+	 * As it is printed, completed, and parsed: WORD, [WORD], WORD...,
+	 * --option WORD, [--option], [--option WORD], [--option WORD]...,
+	 * and "-- WORD..." at the end
+	 */
+	const char *synopsis;
+	const char *what;
+	int (*func)(const struct args *args);
+	/* Works without the kernel's support */
+	bool is_offline;
+	/* Becomes another program, so that nothing can follow it in a batch */
+	bool is_last;
+};
+
+int args_parse(const struct command *command, int argc, char **argv, struct args *args);
+void args_free(struct args *args);
+const char *args_option(const struct args *args, const char *name);
+
+/* main.c */
+extern const struct command commands[];
+int run_command(int argc, char **argv, bool in_batch);
+
+/* help.c */
+int cmd_version(const struct args *args);
+int cmd_help(const struct args *args);
+int cmd_completion(const struct args *args);
+
+/* out.c */
+enum out_format {
+	OUT_TEXT,
+	OUT_JSON,
+	OUT_PRETTY,
+};
+
+extern enum out_format out_format;
+
+/* What stands before each error: where a batch is, or nothing */
+#define ERROR_PREFIX_SIZE 256
+extern char error_prefix[ERROR_PREFIX_SIZE];
+
+struct json_object *new_object(const char *key, struct json_object *value);
+const char *get_string(struct json_object *obj, const char *key);
+const char *join(struct json_object *list);
+void out(struct json_object *obj);
+int complain(enum status status, const char *format, ...) PRINTF(2, 3);
+int fail(int err, const char *format, ...) PRINTF(2, 3);
+
+/* luo.c: live update's directory; paths are below it */
+#define SESSIONS	"sessions"
+#define INCOMING	"incoming"
+
+/* Room for such a path: a name has 63 bytes, four each when they are escaped */
+#define DIR_SIZE	512
+
+int luo_supported(void);
+bool luo_exists(const char *path);
+const char *luo_read(const char *dir, const char *name);
+int luo_write(const char *text, const char *dir, const char *name);
+int luo_write_pair(int pidfd, int fd, const char *dir);
+int luo_session_dir(const char *direction, const char *name, char dir[DIR_SIZE]);
+int luo_make_dir(const char *dir, bool *is_new);
+int luo_remove_dir(const char *dir);
+int luo_token_dir(const char *session, const char *token, char dir[DIR_SIZE]);
+int luo_find_session(const char *name, char dir[DIR_SIZE]);
+struct json_object *luo_root(void);
+struct json_object *luo_session(const char *dir);
+struct json_object *luo_sessions(const char *direction);
+
+/* process.c: processes by descriptor, never by number */
+int process_open(const char *pid, int *pidfd);
+int become(char **argv);
+
+/* session.c */
+int cmd_session_create(const struct args *args);
+int cmd_session_list(const struct args *args);
+int cmd_session_show(const struct args *args);
+int cmd_session_delete(const struct args *args);
+int cmd_session_finish(const struct args *args);
+int cmd_session_discard(const struct args *args);
+
+/* fd.c */
+int cmd_fd_preserve(const struct args *args);
+int cmd_fd_unpreserve(const struct args *args);
+int cmd_fd_list(const struct args *args);
+int cmd_fd_retrieve(const struct args *args);
+int cmd_fd_save(const struct args *args);
+int cmd_fd_restore(const struct args *args);
+
+/* owner.c */
+int cmd_session_claim(const struct args *args);
+int cmd_session_release(const struct args *args);
+int cmd_owner_show(const struct args *args);
+int cmd_owner_take(const struct args *args);
+int cmd_owner_release(const struct args *args);
+int cmd_run(const struct args *args);
+
+/* status.c */
+int cmd_status(const struct args *args);
+int cmd_wait(const struct args *args);
+int cmd_monitor(const struct args *args);
+
+/* check.c */
+int cmd_check(const struct args *args);
+
+/* kexec.c */
+int cmd_kexec(const struct args *args);
+
+/* batch.c */
+int cmd_batch(const struct args *args);
+
+#endif /* LUO_SH_H */

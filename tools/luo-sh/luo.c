@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Live update's directory: what is written to it, and what it reads as JSON.
+ * Sessions come and go while they are listed; one that is gone is left out.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "luo-sh.h"
+
+/* The path of a file or directory of live update's; @dir is NULL for those at the top */
+static const char *full_path(const char *dir, const char *name)
+{
+	static char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s%s%s", LUO_DIR, dir ?: "", dir && name ? "/" : "", name ?: "");
+	return path;
+}
+
+int luo_supported(void)
+{
+	if (!access(LUO_DIR "/state", F_OK))
+		return STATUS_OK;
+	if (!access(SYSFS_STATE, F_OK))
+		return complain(STATUS_UNSUPPORTED,
+				"%s: configfs is not mounted, or the kernel has no CONFIG_LIVEUPDATE_CONFIGFS",
+				LUO_DIR);
+	return complain(STATUS_UNSUPPORTED,
+			"%s: %s (%s): the kernel has no live update, or was not booted with liveupdate=on kho=on",
+			LUO_DIR, strerror(errno), strerrorname_np(errno));
+}
+
+bool luo_exists(const char *path)
+{
+	return !access(full_path(path, NULL), F_OK);
+}
+
+/* Make a directory. With @is_new one that is there is as good. */
+int luo_make_dir(const char *dir, bool *is_new)
+{
+	int err = mkdir(full_path(dir, NULL), 0755) ? errno : 0;
+
+	if (is_new) {
+		*is_new = !err;
+		if (err == EEXIST)
+			return STATUS_OK;
+	}
+	return err ? fail(err, "%s", full_path(dir, NULL)) : STATUS_OK;
+}
+
+int luo_remove_dir(const char *dir)
+{
+	return rmdir(full_path(dir, NULL)) ? fail(errno, "%s", full_path(dir, NULL)) : STATUS_OK;
+}
+
+static int open_attribute(const char *dir, const char *name, int flags)
+{
+	return open(full_path(dir, name), flags | O_CLOEXEC);
+}
+
+/* What a file reads, without the newline, until the next one is read; or NULL, and errno. */
+const char *luo_read(const char *dir, const char *name)
+{
+	static char text[4096 + 1];
+	int fd = open_attribute(dir, name, O_RDONLY);
+	ssize_t len;
+
+	if (fd < 0)
+		return NULL;
+	len = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (len < 0)
+		return NULL;
+	if (len && text[len - 1] == '\n')
+		len--;
+	text[len] = '\0';
+	return text;
+}
+
+static int write_and_close(int fd, const char *text, const char *dir, const char *name)
+{
+	int err = 0;
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		err = errno;
+	if (fd >= 0)
+		close(fd);
+	return err ? fail(err, "%s", full_path(dir, name)) : STATUS_OK;
+}
+
+int luo_write(const char *text, const char *dir, const char *name)
+{
+	return write_and_close(open_attribute(dir, name, O_WRONLY), text, dir, name);
+}
+
+/* Write PIDFD:FD, or self:FD when @pidfd is negative. A retrieved file replaces what has that number. */
+int luo_write_pair(int pidfd, int fd, const char *dir)
+{
+	int attribute = open_attribute(dir, "fd", O_WRONLY), other;
+	char text[32];
+
+	if (attribute == fd) {
+		other = fcntl(attribute, F_DUPFD_CLOEXEC, fd + 1);
+		close(attribute);
+		attribute = other;
+	}
+	if (pidfd < 0)
+		snprintf(text, sizeof(text), "self:%d\n", fd);
+	else
+		snprintf(text, sizeof(text), "%d:%d\n", pidfd, fd);
+	return write_and_close(attribute, text, dir, "fd");
+}
+
+/* A name of the user's must not lead elsewhere. */
+static bool is_name(const char *name)
+{
+	return *name && !strchr(name, '/') && strcmp(name, ".") && strcmp(name, "..") &&
+	       strlen(name) <= NAME_MAX;
+}
+
+int luo_session_dir(const char *direction, const char *name, char dir[DIR_SIZE])
+{
+	if (!is_name(name))
+		return fail(EINVAL, "%s", full_path(direction, name));
+	snprintf(dir, DIR_SIZE, "%s/%s", direction, name);
+	return STATUS_OK;
+}
+
+/* @session is a directory. */
+int luo_token_dir(const char *session, const char *token, char dir[DIR_SIZE])
+{
+	if (!is_name(token) || token[strspn(token, "0123456789")])
+		return fail(EINVAL, "%s", full_path(session, token));
+	snprintf(dir, DIR_SIZE, "%s/%s", session, token);
+	return STATUS_OK;
+}
+
+/* A session of either direction; @name may say which: incoming/NAME, sessions/NAME. */
+int luo_find_session(const char *name, char dir[DIR_SIZE])
+{
+	static const char *const directions[] = { SESSIONS, INCOMING };
+	const char *const *in = NULL;
+	size_t i, len;
+
+	for (i = 0; i < ARRAY_SIZE(directions); i++) {
+		len = strlen(directions[i]);
+		if (!strncmp(name, directions[i], len) && name[len] == '/') {
+			name += len + 1;
+			in = &directions[i];
+		}
+	}
+	if (!in) {
+		for (i = 0; i < ARRAY_SIZE(directions); i++) {
+			int status = luo_session_dir(directions[i], name, dir);
+
+			if (status)
+				return status;
+			if (!luo_exists(dir))
+				continue;
+			if (in)
+				return complain(STATUS_FAILED, "%s: there are two, say " SESSIONS "/%s or "
+						INCOMING "/%s", name, name, name);
+			in = &directions[i];
+		}
+	}
+	return luo_session_dir(in ? *in : SESSIONS, name, dir) ?:
+	       luo_exists(dir) ? STATUS_OK : fail(ENOENT, "%s", full_path(dir, NULL));
+}
+
+static int is_subdirectory(const struct dirent *entry)
+{
+	return entry->d_type == DT_DIR && strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..");
+}
+
+/* A list of what @get makes of each directory in @dir */
+static struct json_object *list_directories(const char *dir,
+					    struct json_object *(*get)(const char *dir))
+{
+	struct json_object *list = json_object_new_array(), *obj;
+	char path[PATH_MAX];
+	struct dirent **entries;
+	int nr, i;
+
+	nr = scandir(full_path(dir, NULL), &entries, is_subdirectory, versionsort);
+	for (i = 0; i < nr; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, entries[i]->d_name);
+		obj = get(path);
+		if (obj)
+			json_object_array_add(list, obj);
+		free(entries[i]);
+	}
+	if (nr >= 0)
+		free(entries);
+	return list;
+}
+
+static void add_text(struct json_object *obj, const char *dir, const char *name)
+{
+	const char *text = luo_read(dir, name);
+
+	if (text)
+		json_object_object_add(obj, name, json_object_new_string(text));
+}
+
+static void add_number(struct json_object *obj, const char *dir, const char *name)
+{
+	const char *text = luo_read(dir, name);
+
+	if (text)
+		json_object_object_add(obj, name,
+				       *text ? json_object_new_uint64(strtoumax(text, NULL, 10)) : NULL);
+}
+
+/* An object with what a directory is called; or NULL when it is gone. */
+static struct json_object *new_named(const char *key, const char *dir)
+{
+	if (!luo_exists(dir))
+		return NULL;
+	return new_object(key, json_object_new_string(strrchr(dir, '/') + 1));
+}
+
+static struct json_object *get_token(const char *dir)
+{
+	struct json_object *obj = new_named("token", dir);
+
+	if (obj) {
+		add_text(obj, dir, "state");
+		add_text(obj, dir, "compatible");
+		add_number(obj, dir, "size");
+	}
+	return obj;
+}
+
+/* The bytes of all files, as far as they are known */
+static uint64_t total_size(struct json_object *tokens)
+{
+	uint64_t size = 0;
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(tokens); i++)
+		size += json_object_get_uint64(json_object_object_get(json_object_array_get_idx(tokens, i),
+								      "size"));
+	return size;
+}
+
+struct json_object *luo_session(const char *dir)
+{
+	struct json_object *obj = new_named("name", dir), *tokens;
+
+	if (obj) {
+		add_text(obj, dir, "state");
+		add_text(obj, dir, "owner");
+		add_number(obj, dir, "files");
+		add_number(obj, dir, "retrieved");
+		tokens = list_directories(dir, get_token);
+		json_object_object_add(obj, "size", json_object_new_uint64(total_size(tokens)));
+		json_object_object_add(obj, "tokens", tokens);
+	}
+	return obj;
+}
+
+struct json_object *luo_sessions(const char *direction)
+{
+	return list_directories(direction, luo_session);
+}
+
+/* The words of a text; one in brackets is without them and goes to @chosen, too. */
+static struct json_object *split(const char *text, char *chosen, size_t size)
+{
+	struct json_object *list = json_object_new_array();
+	size_t len;
+
+	for (; *text; text += len + strspn(text + len, " \n")) {
+		len = strcspn(text, " \n");
+		if (*text == '[' && len > 2) {
+			snprintf(chosen, size, "%.*s", (int)len - 2, text + 1);
+			json_object_array_add(list, json_object_new_string(chosen));
+		} else {
+			json_object_array_add(list, json_object_new_string_len(text, len));
+		}
+	}
+	return list;
+}
+
+/* What live update's directory itself has */
+struct json_object *luo_root(void)
+{
+	struct json_object *obj = json_object_new_object(), *abis;
+	char abi[64] = "";
+
+	add_text(obj, NULL, "state");
+	add_number(obj, NULL, "number");
+	add_text(obj, NULL, "owner");
+	/* A kernel that speaks one format only does not say which */
+	abis = split(luo_read(NULL, "abi") ?: "[luo-v1]", abi, sizeof(abi));
+	json_object_object_add(obj, "abi", json_object_new_string(abi));
+	json_object_object_add(obj, "abis", abis);
+	json_object_object_add(obj, "handlers", split(luo_read(NULL, "handlers") ?: "", abi, sizeof(abi)));
+	add_text(obj, NULL, "last_error");
+	return obj;
+}
