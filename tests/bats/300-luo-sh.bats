@@ -1,0 +1,304 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+#
+# luo-sh: each command, what it prints as text and as JSON, and its exit status.
+
+load lib/common
+load lib/luo
+
+# json FILTER WANT: what jq makes of the output.
+json() {
+	assert_equal "$(jq -c "$1" <<<"$output")" "$2"
+}
+
+# refuses STATUS LINE COMMAND: it ends like that, with this line on stderr, and changes nothing.
+refuses() {
+	luo_run <<-END
+		luo_snapshot
+		before=\$snapshot
+		rc=0
+		$3 >/tmp/out 2>/tmp/err || rc=\$?
+		luo_snapshot
+		[[ \$snapshot == "\$before" ]] || diff <(echo "\$before") <(echo "\$snapshot") >&2
+		cat /tmp/out /tmp/err
+		echo "status \$rc"
+	END
+	assert_output "luo-sh: $2"$'\n'"status $1"
+}
+
+@test "sessions are made, listed, shown and given up" {
+	vm_run 'luo-sh session create vm1; luo-sh session create "two words"; luo-sh session create -- --x'
+	assert_output ''
+	vm_run 'luo-sh session list'
+	assert_output 'sessions:
+  --x:  state open  owner none  files 0  size 0
+  two words:  state open  owner none  files 0  size 0
+  vm1:  state open  owner none  files 0  size 0'
+	vm_run 'luo-sh -j session list'
+	json . '{"sessions":[{"name":"--x","state":"open","owner":"none","files":0,"size":0},{"name":"two words","state":"open","owner":"none","files":0,"size":0},{"name":"vm1","state":"open","owner":"none","files":0,"size":0}],"incoming":[],"version":1}'
+	vm_run 'luo-sh session show vm1'
+	assert_output 'sessions:
+  vm1:  state open  owner none  files 0  size 0'
+	refuses 1 "$LUO/sessions/vm1: File exists (EEXIST)" 'luo-sh session create vm1'
+	refuses 1 "$LUO/sessions/vm2: No such file or directory (ENOENT)" 'luo-sh session show vm2'
+	refuses 1 "$LUO/sessions/vm1/5: Invalid argument (EINVAL)" 'luo-sh session create vm1/5'
+	refuses 1 "$LUO/sessions/..: Invalid argument (EINVAL)" 'luo-sh session delete ..'
+	vm_run "mkdir $LUO/sessions/vm1/{2,10}; luo-sh session delete vm1; luo-sh session delete 'two words'
+		luo-sh session delete -- --x; ls $LUO/sessions"
+	assert_output ''
+}
+
+@test "files are preserved, listed and unpreserved: inherited ones, those of a process, and no others" {
+	luo_run <<-'END'
+		luo-sh session create s
+		luo_file 5 hello
+		luo-sh fd preserve s 1 --fd 5
+		idle </dev/null
+		holder=$(luo-hold make memfd,size=8K,seed=1,fd=7 memfd,size=4K,fd=8 -- bash -c 'sleep 1000 &>/dev/null & echo $!')
+		inode=$(luo-proc pidfd $holder 9 stat -L -c %i /proc/self/fd/9)
+		luo-sh fd preserve s 2 --pid $holder --fd 7
+		luo-sh fd preserve s 18446744073709551615 --fd=8 --pid=$holder:$inode
+		echo "$holder $inode $pid" >/run/holder
+		luo-sh fd list
+	END
+	assert_output 'sessions:
+  s:  state open  owner none  files 3  size 12293
+    1:  state preserved  compatible memfd-v2  size 5
+    2:  state preserved  compatible memfd-v2  size 8192
+    18446744073709551615:  state preserved  compatible memfd-v2  size 4096'
+	vm_run 'luo-sh -j fd list s'
+	json '.sessions[0].tokens[2]' '{"token":"18446744073709551615","state":"preserved","compatible":"memfd-v2","size":4096}'
+
+	read -r holder inode idler < <(vm_run 'cat /run/holder' >/dev/null && echo "$output")
+	# Another process than the one that the inode is of, a process that is gone, a file that is not there
+	refuses 1 "process $idler:$inode: No such process (ESRCH)" "luo-sh fd preserve s 3 --fd 0 --pid $idler:$inode"
+	refuses 1 "$LUO/sessions/s/3/fd: Bad file descriptor (EBADF)" "luo-sh fd preserve s 3 --fd 99 --pid $holder"
+	refuses 1 "$LUO/sessions/s/3/fd: No such file or directory (ENOENT)" 'luo-sh fd preserve s 3 --fd 0 </dev/null'
+	refuses 5 "$LUO/sessions/s/3/fd: Device or resource busy (EBUSY)" "luo-sh fd preserve s 3 --fd 7 --pid $holder"
+	refuses 5 "$LUO/sessions/s/1/fd: Device or resource busy (EBUSY)" "luo-sh fd preserve s 1 --fd 8 --pid $holder"
+	refuses 1 "$LUO/sessions/s/042: Invalid argument (EINVAL)" 'luo-sh fd preserve s 042 --fd 0'
+	refuses 1 "$LUO/sessions/s/../x: Invalid argument (EINVAL)" 'luo-sh fd preserve s ../x --fd 0'
+	vm_run "kill $holder $idler; luo-sh fd unpreserve s 2; luo-sh fd list s"
+	assert_output 'sessions:
+  s:  state open  owner none  files 2  size 4101
+    1:  state preserved  compatible memfd-v2  size 5
+    18446744073709551615:  state preserved  compatible memfd-v2  size 4096'
+	vm_run 'luo-sh session delete s'
+}
+
+@test "status tells all, and files come back to a command and to plain files" {
+	luo_run <<-'END'
+		luo_file 5 'for a command'
+		luo-sh session create s
+		luo-sh fd preserve s 7 --fd 5
+		luo-sh session create plain
+		echo one >/tmp/one
+		truncate -s 1M /tmp/holes
+		printf x | dd of=/tmp/holes bs=1 seek=500000 conv=notrunc status=none
+		: >/tmp/none
+		luo-sh fd save plain 8 /tmp/one /tmp/holes /tmp/none
+		# All or nothing
+		luo-sh session create half
+		rc=0
+		luo-sh fd save half 0 /tmp/one /nowhere 2>/tmp/err || rc=$?
+		((rc == 1))
+		expect 'luo-sh: /nowhere: No such file or directory (ENOENT)' cat /tmp/err
+		shows sessions/half files=0
+		[[ ! -e sessions/half/0 ]]
+		rmdir sessions/half
+		luo-sh status
+	END
+	assert_output "state normal
+number $(vm_run "cat $LUO/number" >/dev/null && echo "$output")
+owner none
+abi luo-v1
+abis $(vm_run "tr -d '[]' <$LUO/abi || echo luo-v1" 2>/dev/null >/dev/null && echo "$output")
+handlers $(vm_run "paste -sd ' ' $LUO/handlers" >/dev/null && echo "$output")
+sessions:
+  plain:  state open  owner none  files 3  size 1048580
+    8:  state preserved  compatible memfd-v2  size 4
+    9:  state preserved  compatible memfd-v2  size 1048576
+    10:  state preserved  compatible memfd-v2  size 0
+  s:  state open  owner none  files 1  size 13
+    7:  state preserved  compatible memfd-v2  size 13"
+
+	vm_run 'sha256sum /tmp/one /tmp/holes /tmp/none'
+	sums=$output
+	vm_kexec
+	vm_run 'luo-sh -j status'
+	json '[.version, .state, .abi]' '[1,"updated","luo-v1"]'
+	json '.incoming[] | [.name, .state, .owner, .files, .retrieved, .size]' '["plain","preserved","none",3,0,1048580]
+["s","preserved","none",1,0,13]'
+	vm_run 'luo-sh -p status'
+	json '.incoming[1].tokens' '[{"token":"7","state":"preserved","compatible":"memfd-v2","size":13}]'
+
+	vm_run 'luo-sh fd retrieve s 7 -- cat /proc/self/fd/3; echo; luo-sh fd retrieve s 7 --fd 0 -- cat /dev/fd/0'
+	assert_output 'for a command
+for a command'
+	vm_run -e 1 'luo-sh fd retrieve s 7 -- /no/command'
+	assert_equal "$stderr" 'luo-sh: /no/command: No such file or directory (ENOENT)'
+	vm_run -e 7 'luo-sh fd retrieve s 7 -- bash -c "exit 7"'
+	refuses 1 "$LUO/incoming/s/8/fd: No such file or directory (ENOENT)" 'luo-sh fd retrieve s 8 -- true'
+	refuses 5 "$LUO/incoming/plain/finish: Device or resource busy (EBUSY)" 'luo-sh session finish plain'
+	refuses 1 '/nowhere/file: No such file or directory (ENOENT)' 'luo-sh fd restore s 7 /nowhere/file'
+	vm_run 'luo-sh fd restore plain 8 /tmp/one /tmp/holes /tmp/none; sha256sum /tmp/one /tmp/holes /tmp/none'
+	assert_output "$sums"
+	vm_run 'stat -c "%a %b" /tmp/holes; luo-sh session finish plain; luo-sh session discard s; luo-sh session list; luo-sh -j status'
+	# One page of it is data
+	assert_line -n 0 '600 8'
+	output=${lines[1]}
+	json '[.state, .incoming]' '["normal",[]]'
+}
+
+@test "control of live update and of sessions is taken, shown and let go of" {
+	luo_run <<-'END'
+		luo-sh owner take
+		expect "owner $$" luo-sh owner show
+		luo-sh session create s
+		shows sessions/s owner=$$
+		luo-sh session release s
+		shows sessions/s owner=none
+		idle
+		luo-sh session claim s --pid $pid
+		shows sessions/s owner=$pid
+		kill $pid
+		wait $pid || :
+		shows sessions/s state=abandoned
+		luo-sh session claim s
+		shows sessions/s state=open owner=$$
+		luo-sh owner release
+		expect 'owner none' luo-sh owner show
+		luo-sh session delete s
+
+		# As long as the command runs, and for what it runs
+		luo-sh run -- bash -c '
+			[[ $(<owner) == $$ ]] && luo-sh session create t && luo-sh session release t'
+		shows . owner=none
+		luo-sh session delete t
+		! luo-sh run -- false
+		idle
+		luo-sh owner take --pid $pid
+		echo $pid >/run/idle
+	END
+	vm_run 'luo-sh -j owner show; cat /run/idle'
+	idler=${lines[1]}
+	output=${lines[0]}
+	json . "{\"owner\":\"$idler\",\"version\":1}"
+	refuses 5 "$LUO/owner: Device or resource busy (EBUSY)" 'luo-sh owner take'
+	refuses 5 "$LUO/owner: Device or resource busy (EBUSY)" 'luo-sh run -- true'
+	refuses 5 "$LUO/sessions/x: Device or resource busy (EBUSY)" 'luo-sh session create x'
+	refuses 1 'process 1:99999999: No such process (ESRCH)' 'luo-sh owner take --pid 1:99999999'
+	refuses 2 '--pid 1x: neither PID nor PID:INODE' 'luo-sh owner take --pid 1x'
+	vm_run "kill $idler"
+}
+
+@test "a session that is there in both directions has to be told apart" {
+	vm_run 'luo-sh session create s'
+	vm_kexec
+	vm_run 'luo-sh session create s'
+	refuses 1 's: there are two, say sessions/s or incoming/s' 'luo-sh session claim s'
+	vm_run 'luo-sh session claim incoming/s --pid 1; luo-sh -j status'
+	json '[.incoming[0].owner, .sessions[0].owner]' '["1","none"]'
+	vm_run 'luo-sh -j session show sessions/s'
+	json . '{"sessions":[{"name":"s","state":"open","owner":"none","files":0,"size":0,"tokens":[]}],"version":1}'
+	vm_run 'luo-sh session release incoming/s; luo-sh session finish s; luo-sh session delete s'
+}
+
+@test "a state is waited for, until a deadline, and followed" {
+	vm_run 'luo-sh wait normal; luo-sh session create s'
+	vm_run -e 3 'luo-sh wait updated --timeout 0.1'
+	assert_equal "$stderr" 'luo-sh: /sys/kernel/liveupdate/state: still normal'
+	vm_kexec
+	luo_run <<-'END'
+		luo-sh wait updated --timeout 20
+		luo-sh wait normal &
+		waiter=$!
+		luo-sh -j monitor >/tmp/states &
+		monitor=$!
+		trap 'kill $waiter $monitor' EXIT
+		until [[ -s /tmp/states ]]; do :; done
+		luo-sh session finish s
+		wait $waiter
+		until (($(wc -l </tmp/states) == 2)); do :; done
+		kill $monitor
+		trap - EXIT
+		cat /tmp/states
+	END
+	json . '{"state":"updated","version":1}
+{"state":"normal","version":1}'
+}
+
+@test "a batch runs up to the first command that fails" {
+	luo_run <<-'END'
+		cat >/tmp/batch <<-'EOF'
+			# a comment, and an empty line
+
+			session create "two words"
+			session create 'it"s'
+			session list
+			session create it"s   # a quote inside a word is of the word
+		EOF
+		rc=0
+		luo-sh batch /tmp/batch || rc=$?
+		((rc == 1))
+		luo-sh session delete 'two words'
+		luo-sh session delete 'it"s'
+	END
+	assert_output 'sessions:
+  it"s:  state open  owner none  files 0  size 0
+  two words:  state open  owner none  files 0  size 0'
+	assert_equal "$stderr" "luo-sh: /tmp/batch:6: $LUO/sessions/it\"s: File exists (EEXIST)"
+}
+
+@test "what is no command is refused before anything is done" {
+	refuses 2 'usage: luo-sh [-j|-p] [OBJECT] COMMAND, see luo-sh help' 'luo-sh'
+	refuses 2 '-x: no such option, see luo-sh help' 'luo-sh -x status'
+	# Names are not completed from their beginning.
+	refuses 2 'stat: no such command, see luo-sh help' 'luo-sh stat'
+	refuses 2 'session make: no such command, see luo-sh help' 'luo-sh session make x'
+	refuses 2 'create: --force: no such option' 'luo-sh session create x --force'
+	refuses 2 'wait: --time=1: no such option' 'luo-sh wait normal --time=1'
+	refuses 2 'wait: --timeout: a value is missing, or there is none' 'luo-sh wait normal --timeout'
+	refuses 2 'kexec: --now=1: a value is missing, or there is none' 'luo-sh kexec x --now=1'
+	refuses 2 'preserve: --fd is missing' 'luo-sh fd preserve s 1'
+	refuses 2 '--fd 1x: not the number of a file descriptor' 'luo-sh fd preserve s 1 --fd 1x'
+	refuses 2 '--timeout -1: not a number of seconds' 'luo-sh wait normal --timeout -1'
+	refuses 2 'wait ready: the states are normal, updated, frozen' 'luo-sh wait ready'
+	refuses 2 'usage: luo-sh session create NAME' 'luo-sh session create x y'
+	refuses 2 'usage: luo-sh run -- COMMAND...' 'luo-sh run'
+	refuses 2 '-:1: run: becomes another program, so nothing could follow it' 'echo run -- true | luo-sh batch -'
+	refuses 1 '/nowhere: No such file or directory (ENOENT)' 'luo-sh batch /nowhere'
+}
+
+@test "help, version and the table for the completion are there" {
+	vm_run 'luo-sh help'
+	assert_line '  fd retrieve NAME TOKEN [--fd N] -- COMMAND...'
+	help=$output
+	vm_run 'luo-sh --help'
+	assert_output "$help"
+	vm_run 'luo-sh --version'
+	assert_output --regexp '^luo-sh [0-9.]+$'
+	vm_run 'luo-sh -j version'
+	json 'keys' '["luo-sh","version"]'
+	vm_run 'luo-sh completion'
+	assert_line 'wait STATE [--timeout SECONDS]'
+}
+
+@test "without the kernel's support each command says so" {
+	vm_stop
+	guest_start -a liveupdate=off
+	vm_run 'luo-sh completion | sed -E "s/ \[[^]]*\](\.\.\.)?//g; s/\.\.\.//; s/--fd N/--fd 1/; s/STATE/normal/"'
+	((${#lines[@]} > 20))
+	for line in "${lines[@]}"; do
+		case $line in
+		help* | version* | completion* | batch*) continue ;;
+		check*) line='check /boot/vmlinuz-next' ;;
+		esac
+		vm_run -e 4 "luo-sh $line"
+		assert_equal "$output" ''
+		assert_equal "$stderr" "luo-sh: $LUO: No such file or directory (ENOENT): the kernel has no live update, or was not booted with liveupdate=on kho=on"
+	done
+	vm_run -e 4 'echo status | luo-sh batch -'
+	vm_run 'luo-sh help; luo-sh version'
+	vm_stop
+}
