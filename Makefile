@@ -45,6 +45,8 @@ stock-kernel: source
 check: kernel stock-kernel
 	@scripts/deps test
 	@scripts/selftests
+	@scripts/stock
+	@scripts/compressions
 	@tests/run
 
 fuzz: source

@@ -23,6 +23,7 @@
 
 /* Documentation/arch/x86/boot.rst */
 #define SETUP_SECTS	0x1f1
+#define SETUP_SYSSIZE	0x1f4
 #define SETUP_MAGIC	0x202
 #define SETUP_VERSION	0x206
 #define SETUP_PAYLOAD	0x248
@@ -46,20 +47,31 @@ static size_t get_u32(const char *data)
 	return le32toh(value);
 }
 
-/* Where in the file the kernel is, of which the rest unpacks it; and what kind that makes it */
-static const char *find_payload(const char *file, size_t len, size_t *start, size_t *size)
+/* Where in a file the kernel is, of which the rest unpacks it */
+struct payload {
+	size_t start;
+	size_t len;
+	/* How long the file has to be */
+	size_t end;
+};
+
+/* Also tells what kind of image that makes it, if that is for the file to say. */
+static const char *find_payload(const char *file, size_t len, struct payload *payload)
 {
-	*start = 0;
-	*size = len;
+	size_t setup;
+
+	*payload = (struct payload){ .len = len, .end = len };
 	if (len > SETUP_END && !memcmp(file + SETUP_MAGIC, "HdrS", 4) &&
 	    (get_u32(file + SETUP_VERSION) & 0xffff) >= 0x208) {
-		*start = ((unsigned char)file[SETUP_SECTS] ?: 4) * 512 + 512 + get_u32(file + SETUP_PAYLOAD);
-		*size = get_u32(file + SETUP_LENGTH);
+		setup = ((unsigned char)file[SETUP_SECTS] ?: 4) * 512 + 512;
+		payload->start = setup + get_u32(file + SETUP_PAYLOAD);
+		payload->len = get_u32(file + SETUP_LENGTH);
+		payload->end = setup + get_u32(file + SETUP_SYSSIZE) * 16;
 		return "bzImage";
 	}
 	if (len > ZBOOT_END && !memcmp(file + ZBOOT_MAGIC, "zimg", 4)) {
-		*start = get_u32(file + ZBOOT_PAYLOAD);
-		*size = get_u32(file + ZBOOT_LENGTH);
+		payload->start = get_u32(file + ZBOOT_PAYLOAD);
+		payload->len = get_u32(file + ZBOOT_LENGTH);
 		return "zboot";
 	}
 	return NULL;
@@ -130,6 +142,15 @@ static int read_list(struct image *image, const char *list, size_t len, const ch
 	return add_versions(image, list + sizeof(header), len - sizeof(header), path);
 }
 
+/* The table of sections is at the end of the file; to libelf one that is cut off has none. */
+static bool is_whole(Elf *elf, size_t len)
+{
+	GElf_Ehdr head;
+
+	return gelf_getehdr(elf, &head) && head.e_shoff <= len &&
+	       (len - head.e_shoff) / sizeof(Elf64_Shdr) >= head.e_shnum;
+}
+
 /* The section of an ELF file; NULL when there is none. Sets *err to EINVAL for a damaged file. */
 static const char *find_section(const struct buffer *content, size_t *len, int *err)
 {
@@ -142,7 +163,7 @@ static const char *find_section(const struct buffer *content, size_t *len, int *
 
 	elf_version(EV_CURRENT);
 	elf = elf_memory(content->data, content->len);
-	*err = !elf || elf_getshdrstrndx(elf, &names) ? EINVAL : 0;
+	*err = !elf || !is_whole(elf, content->len) || elf_getshdrstrndx(elf, &names) ? EINVAL : 0;
 	while (!*err && !found && (section = elf_nextscn(elf, section))) {
 		name = gelf_getshdr(section, &head) ? elf_strptr(elf, names, head.sh_name) : NULL;
 		if (!name) {
@@ -179,8 +200,9 @@ static const char *find_head(const struct buffer *content, size_t *len)
 static int load(struct image *image, const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
-	size_t start, size;
+	struct payload payload;
 	struct stat st;
+	size_t len;
 	char *file;
 
 	if (fd < 0 || fstat(fd, &st))
@@ -197,10 +219,11 @@ static int load(struct image *image, const char *path)
 	if (err)
 		return fail(err, "%s", path);
 
-	image->kind = find_payload(file, st.st_size, &start, &size);
-	err = start > (size_t)st.st_size || size > st.st_size - start ? EINVAL :
-	      unpack(file + start, size, &image->content, &image->compression);
-	munmap(file, st.st_size);
+	len = st.st_size;
+	image->kind = find_payload(file, len, &payload);
+	err = payload.end > len || payload.start > len || payload.len > len - payload.start ? EINVAL :
+	      unpack(file + payload.start, payload.len, &image->content, &image->compression);
+	munmap(file, len);
 	if (err == EINVAL)
 		return complain(STATUS_FAILED, "%s: damaged, or not all of it is there", path);
 	return err ? fail(err, "%s", path) : STATUS_OK;
