@@ -1,0 +1,135 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+#
+# luo-sh kexec: goes to the next kernel, and not to one that cannot take what is preserved.
+
+load lib/common
+load lib/luo
+
+NEXT='/boot/vmlinuz-next --initrd /boot/initrd-next'
+
+# json FILTER WANT: what jq makes of the output.
+json() {
+	assert_equal "$(jq -c "$1" <<<"$output")" "$2"
+}
+
+# stays STATUS LINE ARGUMENT…: luo-sh kexec ends like that, with this line on stderr. Nothing is changed or loaded.
+stays() {
+	luo_run <<-END
+		luo_snapshot
+		before=\$snapshot
+		rc=0
+		luo-sh kexec ${*:3} || rc=\$?
+		luo_snapshot
+		[[ \$snapshot == "\$before" ]] || diff <(echo "\$before") <(echo "\$snapshot") >&2
+		shows /sys/kernel kexec_loaded=0
+		echo "status \$rc"
+	END
+	assert_equal "$output" "status $1"
+	assert_equal "$stderr" "luo-sh: $2"
+}
+
+setup_file() {
+	guest_start
+	# A kernel that is ours, but for one file type of another version
+	local vmlinux=$VM_BUILD/obj/vmlinux lacking=$BATS_FILE_TMPDIR/lacking
+	objcopy -O binary -j .liveupdate_versions "$vmlinux" "$lacking.list"
+	sed -i 's/memfd-v2/memfd-v9/' "$lacking.list"
+	objcopy -S --update-section .liveupdate_versions="$lacking.list" "$vmlinux" "$lacking"
+	gzip -1 "$lacking"
+	vm_push "$lacking.gz"
+	vm_push "$VM_REPO/build/$ARCH-stock/$ARCH_IMAGE"
+	vm_run "mv '/tmp/$ARCH_IMAGE' /tmp/stock"
+}
+
+@test "a kernel that cannot take what is preserved is not gone to, and nothing is torn down" {
+	luo_run <<-'END'
+		luo-sh session create s
+		luo-hold preserve sessions/s/1 1 memfd,size=64K,seed=1
+	END
+	stays 6 '/tmp/lacking.gz: this kernel does not understand: memfd-v2' /tmp/lacking.gz --reuse-cmdline
+	stays 6 '/tmp/stock: this kernel does not understand: luo-v1' /tmp/stock --reuse-cmdline
+	stays 6 '/boot/vmlinuz-next: its command line lacks liveupdate=on kho=on: ' "$NEXT"
+	stays 6 '/boot/vmlinuz-next: its command line lacks liveupdate=on kho=on: liveupdate=on kho=off' \
+		"$NEXT --cmdline 'liveupdate=on kho=off'"
+	stays 6 '/boot/vmlinuz-next: its command line lacks liveupdate=on kho=on: liveupdate=on liveupdate=0' \
+		"$NEXT --cmdline 'liveupdate=on liveupdate=0'"
+	stays 2 'kexec: --cmdline and --reuse-cmdline are one too many' "$NEXT --cmdline x --reuse-cmdline"
+	stays 1 '/tmp/nowhere: No such file or directory (ENOENT)' "$NEXT --initrd /tmp/nowhere --reuse-cmdline" || :
+	stays 1 '/boot/initrd-next: not a kernel: Exec format error (ENOEXEC)' /boot/initrd-next --reuse-cmdline
+	stays 1 '/boot/nowhere: No such file or directory (ENOENT)' /boot/nowhere --reuse-cmdline
+	# The machine can go to the right one still.
+	vm_spawn "luo-sh kexec $NEXT --reuse-cmdline"
+	vm_await_kernel
+	luo_run <<-'END'
+		luo-hold retrieve incoming/s/1 1 memfd,size=64K,seed=1
+		luo-sh session finish s
+	END
+}
+
+@test "with nothing preserved any kernel is good" {
+	vm_run "luo-sh -j kexec /boot/vmlinuz-next --dry-run"
+	json '[.needs, .ok, .cmdline]' '[[],true,""]'
+	vm_push "$VM_REPO/build/$ARCH-stock/$ARCH_IMAGE"
+	vm_run "luo-sh -j kexec '/tmp/$ARCH_IMAGE' --dry-run --cmdline 'a b'"
+	json '[.needs, .ok, .cmdline, .abi]' '[[],true,"a b",null]'
+}
+
+@test "a dry run tells what would be done, and does not do it" {
+	vm_run 'echo x >/tmp/x; luo-sh session create s; luo-sh fd save s 1 /tmp/x'
+	vm_run "luo-sh -j kexec $NEXT --reuse-cmdline --dry-run; cat /sys/kernel/kexec_loaded"
+	assert_line -n 1 0
+	output=${lines[0]}
+	json '[.image, .initrd, .abi, .needs, .missing, .ok]' \
+		'["/boot/vmlinuz-next","/boot/initrd-next","luo-v1",["memfd-v2","luo-v1","kho-v4"],[],true]'
+	json '.cmdline | contains("liveupdate=on")' true
+	vm_run 'luo-sh -j check /boot/vmlinuz-next'
+	json '[.needs, .abi, .ok]' '[["memfd-v2","luo-v1","kho-v4"],"luo-v1",true]'
+	vm_run 'luo-sh session delete s'
+}
+
+@test "a kexec that the kernel refuses is told with the kernel's reason" {
+	luo_run <<-'END'
+		mkdir sessions/s
+		preserve_devices 1 2
+		echo 2 >$TESTDEV/fail_freeze
+		rc=0
+		luo-sh kexec /boot/vmlinuz-next --initrd /boot/initrd-next --reuse-cmdline || rc=$?
+		((rc == 1))
+		shows . state=normal
+		shows /sys/kernel kexec_loaded=0
+	END
+	assert_equal "$stderr" 'luo-sh: reboot: s/2: freeze: EIO: Input/output error (EIO)'
+	vm_spawn "luo-sh kexec $NEXT --reuse-cmdline"
+	vm_await_kernel
+	luo_run <<-'END'
+		rc=0
+		luo-sh kexec /boot/vmlinuz-next --initrd /boot/initrd-next --reuse-cmdline || rc=$?
+		((rc == 5))
+		luo-sh session discard s
+	END
+	assert_equal "$stderr" 'luo-sh: reboot: s: not finished: EBUSY: Device or resource busy (EBUSY)'
+}
+
+@test "nobody goes to another kernel but who has control of live update" {
+	vm_run 'sleep 1000 &>/dev/null & luo-sh owner take --pid $!; echo $!'
+	idler=$output
+	stays 5 "$LUO/owner: Device or resource busy (EBUSY)" "$NEXT --reuse-cmdline"
+	vm_run "kill $idler"
+	vm_run "luo-sh owner take; luo-sh kexec $NEXT --reuse-cmdline --dry-run; luo-sh owner show; echo \$\$"
+	assert_line "owner ${lines[-1]}"
+}
+
+@test "what only a module can take needs that module in the next kernel" {
+	luo_run <<-'END'
+		insmod /boot/liveupdate-sample.ko
+		note hello s/1
+	END
+	stays 6 '/boot/vmlinuz-next: this kernel does not understand: liveupdate-sample-note-v1' "$NEXT --reuse-cmdline"
+	vm_run "luo-sh -j kexec $NEXT --reuse-cmdline --dry-run --module /boot/liveupdate-sample.ko"
+	json .ok true
+	luo_run <<-'END'
+		luo-sh session delete s
+		rmmod liveupdate-sample
+	END
+}
