@@ -45,7 +45,6 @@ stock-kernel: source
 check: kernel stock-kernel
 	@scripts/deps test
 	@scripts/selftests
-	@scripts/stock
 	@scripts/compressions
 	@tests/run
 
