@@ -27,6 +27,11 @@ static bool is_value(const char *synopsis)
 	return synopsis[0] == ' ' && isupper(synopsis[1]);
 }
 
+static bool is_repeatable(const char *synopsis)
+{
+	return !strncmp(synopsis + strcspn(synopsis, "[]"), "]...", 4);
+}
+
 /* Find an option's place in the synopsis, behind its name. */
 static const char *find_option(const char *synopsis, const char *name, size_t len)
 {
@@ -94,20 +99,26 @@ static int parse_option(const struct command *command, char *arg, char *next, st
 {
 	struct option_word *option = &args->options[args->nr_options];
 	char *value = strchr(arg, '=');
-	const char *found;
+	const char *found, *wrong = NULL;
 
+	if (value)
+		*value++ = '\0';
 	option->name = arg + 2;
-	found = find_option(command->synopsis, option->name,
-			    value ? (size_t)(value - option->name) : strlen(option->name));
-	if (!found || (value && !is_value(found)) || (!value && is_value(found) && !next)) {
-		complain(STATUS_USAGE, "%s: %s: %s", command->name, arg,
-			 found ? "a value is missing, or there is none" : "no such option");
+	found = find_option(command->synopsis, option->name, strlen(option->name));
+	if (!found)
+		wrong = "no such option";
+	else if (!value && is_value(found) && !next)
+		wrong = "a value is missing";
+	else if (value && !is_value(found))
+		wrong = "takes no value";
+	else if (args_option(args, option->name) && !is_repeatable(found))
+		wrong = "given twice";
+	if (wrong) {
+		complain(STATUS_USAGE, "%s: %s: %s", command->name, arg, wrong);
 		return 0;
 	}
 
 	args->nr_options++;
-	if (value)
-		*value++ = '\0';
 	option->value = value ?: is_value(found) ? next : "";
 	return !value && is_value(found) ? 2 : 1;
 }

@@ -13,7 +13,8 @@
 
 #include "image.h"
 
-#define KHO_FDT		"/sys/kernel/debug/kho/out/fdt"
+#define KHO_PREFIX	"kho-"
+#define KHO_PREFIX_LEN	4
 
 static bool has_string(struct json_object *list, const char *text)
 {
@@ -52,38 +53,48 @@ static int add_handlers(struct json_object *needs, const char *direction)
 	return nr;
 }
 
-/* The version of KHO, where debugfs tells */
-static void add_kho(struct json_object *needs)
+/* Add the version in a tree of KHO's, of which all but the beginning may be cut off. */
+static bool add_kho_version(struct json_object *needs, const char *path)
 {
-	int fd = open(KHO_FDT, O_RDONLY | O_CLOEXEC), len;
+	_Alignas(8) char fdt[16384] = {};
+	int fd = open(path, O_RDONLY | O_CLOEXEC), len;
 	const char *compatible;
-	char fdt[16384];
 	ssize_t size;
 
 	if (fd < 0)
-		return;
+		return false;
 	size = read(fd, fdt, sizeof(fdt));
 	close(fd);
 	if (size < (ssize_t)sizeof(struct fdt_header) || fdt_check_header(fdt) ||
-	    fdt_totalsize(fdt) > (size_t)size)
-		return;
-	compatible = fdt_getprop(fdt, 0, "compatible", &len);
-	if (compatible && len > 0 && !compatible[len - 1])
-		add_string(needs, compatible);
+	    fdt_totalsize(fdt) > sizeof(fdt))
+		return false;
+	compatible = fdt_getprop_by_offset(fdt, fdt_first_property_offset(fdt, 0), NULL, &len);
+	if (!compatible || len <= KHO_PREFIX_LEN || compatible[len - 1] ||
+	    strncmp(compatible, KHO_PREFIX, KHO_PREFIX_LEN))
+		return false;
+	add_string(needs, compatible);
+	return true;
 }
 
 /*
- * The format for the next kernel: the chosen one if it is understood there, or
- * another one that is, as long as there is nothing that has been written in it.
+ * The version of KHO, where debugfs tells: a kernel reads the one that it
+ * writes, and no other. It shows either of the two, as long as it was at boot.
  */
-static const char *choose_abi(const struct image *image, struct json_object *root, bool is_in_use)
+static void add_kho(struct json_object *needs)
+{
+	if (!add_kho_version(needs, KHO_DIR "/out/fdt"))
+		add_kho_version(needs, KHO_DIR "/in/fdt");
+}
+
+/* The format for the next kernel: the chosen one if it is understood there, or the first that is; or NULL */
+static const char *choose_abi(const struct image *image, struct json_object *root)
 {
 	struct json_object *abis = json_object_object_get(root, "abis");
 	const char *abi = get_string(root, "abi");
 	size_t i;
 
 	for (i = 0; !image_understands(image, abi); i++) {
-		if (is_in_use || i == json_object_array_length(abis))
+		if (i == json_object_array_length(abis))
 			return NULL;
 		abi = json_object_get_string(json_object_array_get_idx(abis, i));
 	}
@@ -94,11 +105,10 @@ static const char *choose_abi(const struct image *image, struct json_object *roo
 static void find_needs(const struct image *image, struct json_object *needs, struct json_object *verdict)
 {
 	struct json_object *root = luo_root();
-	bool is_in_use = add_handlers(needs, SESSIONS) + add_handlers(needs, INCOMING);
-	const char *abi = choose_abi(image, root, is_in_use);
+	const char *abi = choose_abi(image, root);
 
-	if (is_in_use) {
-		add_string(needs, get_string(root, "abi"));
+	if (add_handlers(needs, SESSIONS) + add_handlers(needs, INCOMING)) {
+		add_string(needs, abi ?: get_string(root, "abi"));
 		add_kho(needs);
 	}
 	json_object_object_add(verdict, "abi", abi ? json_object_new_string(abi) : NULL);
@@ -126,7 +136,7 @@ static int compare(const struct image *image, struct json_object *needs, struct 
 		need = json_object_get_string(json_object_array_get_idx(needs, i));
 		/* KHO's version is in no list. */
 		if (!image_understands(image, need) &&
-		    (strncmp(need, "kho-", 4) || !image_contains(image, need)))
+		    (strncmp(need, KHO_PREFIX, KHO_PREFIX_LEN) || !image_contains(image, need)))
 			add_string(missing, need);
 	}
 	if (!json_object_array_length(missing))

@@ -13,7 +13,6 @@
 #include <linux/kho/abi/luo.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -196,34 +195,51 @@ static const char *find_head(const struct buffer *content, size_t *len)
 	return found;
 }
 
-/* Map a file, and unpack what of it @find_payload tells. */
-static int load(struct image *image, const char *path)
+/* All of a file, for the caller to free. It is read and not mapped: files over a network are slow page by page. */
+static int read_file(const char *path, struct buffer *file)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
-	struct payload payload;
 	struct stat st;
-	size_t len;
-	char *file;
+	ssize_t got;
 
 	if (fd < 0 || fstat(fd, &st))
 		err = errno;
 	else if (!S_ISREG(st.st_mode) || !st.st_size)
 		err = ENOEXEC;
 	if (!err) {
-		file = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (file == MAP_FAILED)
-			err = errno;
+		file->size = st.st_size;
+		file->data = malloc(file->size);
+		if (!file->data)
+			err = ENOMEM;
+	}
+	while (!err && file->len < file->size) {
+		got = read(fd, file->data + file->len, file->size - file->len);
+		if (got <= 0)
+			err = got ? errno : ENODATA;
+		else
+			file->len += got;
 	}
 	if (fd >= 0)
 		close(fd);
-	if (err)
-		return fail(err, "%s", path);
+	return err;
+}
 
-	len = st.st_size;
-	image->kind = find_payload(file, len, &payload);
-	err = payload.end > len || payload.start > len || payload.len > len - payload.start ? EINVAL :
-	      unpack(file + payload.start, payload.len, &image->content, &image->compression);
-	munmap(file, len);
+/* Read a file, and unpack the part of it that find_payload() tells. */
+static int load(struct image *image, const char *path)
+{
+	struct buffer file = {};
+	struct payload payload;
+	int err;
+
+	err = read_file(path, &file);
+	if (!err) {
+		image->kind = find_payload(file.data, file.len, &payload);
+		err = payload.end > file.len || payload.start > file.len ||
+		      payload.len > file.len - payload.start ? EINVAL :
+		      unpack(file.data + payload.start, payload.len, &image->content,
+			     &image->compression);
+	}
+	free(file.data);
 	if (err == EINVAL)
 		return complain(STATUS_FAILED, "%s: damaged, or not all of it is there", path);
 	return err ? fail(err, "%s", path) : STATUS_OK;

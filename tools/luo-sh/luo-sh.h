@@ -23,6 +23,7 @@
 #define SCHEMA_VERSION	1
 
 #define LUO_DIR		"/sys/kernel/config/liveupdate"
+#define KHO_DIR		"/sys/kernel/debug/kho"
 #define SYSFS_STATE	"/sys/kernel/liveupdate/state"
 
 /* The exit status, see luo-sh(8) */
@@ -159,6 +160,9 @@ int cmd_check(const struct args *args);
 
 /* kexec.c */
 int cmd_kexec(const struct args *args);
+
+/* dump.c */
+int cmd_dump(const struct args *args);
 
 /* batch.c */
 int cmd_batch(const struct args *args);

@@ -33,6 +33,7 @@ const struct command commands[] = {
 	  "can that kernel take what is preserved?", .func = cmd_check, .is_offline = true },
 	{ NULL, "kexec", "IMAGE [--initrd FILE] [--cmdline TEXT] [--reuse-cmdline] [--module FILE]... [--dry-run] [--now]",
 	  "check, and go to that kernel", .func = cmd_kexec, .is_last = true },
+	{ NULL, "dump", "[FILE] [--memory CORE]", "decode what is handed over", .func = cmd_dump, .is_offline = true },
 	{ NULL, "batch", "FILE", "run the commands in a file, or on stdin (-)", .func = cmd_batch, .is_offline = true },
 	{ NULL, "version", "", "print the version", .func = cmd_version, .is_offline = true },
 	{ NULL, "help", "", "print this", .func = cmd_help, .is_offline = true },
