@@ -38,8 +38,6 @@ setup_file() {
 	objcopy -S --update-section .liveupdate_versions="$lacking.list" "$vmlinux" "$lacking"
 	gzip -1 "$lacking"
 	vm_push "$lacking.gz"
-	vm_push "$VM_REPO/build/$ARCH-stock/$ARCH_IMAGE"
-	vm_run "mv '/tmp/$ARCH_IMAGE' /tmp/stock"
 }
 
 @test "a kernel that cannot take what is preserved is not gone to, and nothing is torn down" {
@@ -48,14 +46,15 @@ setup_file() {
 		luo-hold preserve sessions/s/1 1 memfd,size=64K,seed=1
 	END
 	stays 6 '/tmp/lacking.gz: this kernel does not understand: memfd-v2' /tmp/lacking.gz --reuse-cmdline
-	stays 6 '/tmp/stock: this kernel does not understand: luo-v1' /tmp/stock --reuse-cmdline
 	stays 6 '/boot/vmlinuz-next: its command line lacks liveupdate=on kho=on: ' "$NEXT"
 	stays 6 '/boot/vmlinuz-next: its command line lacks liveupdate=on kho=on: liveupdate=on kho=off' \
 		"$NEXT --cmdline 'liveupdate=on kho=off'"
 	stays 6 '/boot/vmlinuz-next: its command line lacks liveupdate=on kho=on: liveupdate=on liveupdate=0' \
 		"$NEXT --cmdline 'liveupdate=on liveupdate=0'"
 	stays 2 'kexec: --cmdline and --reuse-cmdline are one too many' "$NEXT --cmdline x --reuse-cmdline"
-	stays 1 '/tmp/nowhere: No such file or directory (ENOENT)' "$NEXT --initrd /tmp/nowhere --reuse-cmdline" || :
+	stays 2 'kexec: --initrd: given twice' "$NEXT --initrd /tmp/nowhere --reuse-cmdline"
+	stays 1 '/tmp/nowhere: No such file or directory (ENOENT)' \
+		'/boot/vmlinuz-next --initrd /tmp/nowhere --reuse-cmdline'
 	stays 1 '/boot/initrd-next: not a kernel: Exec format error (ENOEXEC)' /boot/initrd-next --reuse-cmdline
 	stays 1 '/boot/nowhere: No such file or directory (ENOENT)' /boot/nowhere --reuse-cmdline
 	# The machine can go to the right one still.
@@ -72,7 +71,26 @@ setup_file() {
 	json '[.needs, .ok, .cmdline]' '[[],true,""]'
 	vm_push "$VM_REPO/build/$ARCH-stock/$ARCH_IMAGE"
 	vm_run "luo-sh -j kexec '/tmp/$ARCH_IMAGE' --dry-run --cmdline 'a b'"
-	json '[.needs, .ok, .cmdline, .abi]' '[[],true,"a b",null]'
+	json '[.needs, .ok, .cmdline, .abi]' '[[],true,"a b","luo-v5"]'
+}
+
+@test "the format is one that both kernels speak" {
+	luo_run <<-'END'
+		luo-hold preserve sessions/s/1 1 memfd,size=64K,seed=1
+		shows . abi='[luo-v1] luo-v5'
+	END
+	vm_push "$VM_REPO/build/$ARCH-stock/$ARCH_IMAGE"
+	vm_run "luo-sh -j kexec '/tmp/$ARCH_IMAGE' --initrd /boot/initrd-next --reuse-cmdline --dry-run"
+	json '[.needs, .ok, .abi]' '[["memfd-v2","luo-v5","kho-v4"],true,"luo-v5"]'
+	vm_run "cat $LUO/abi"
+	assert_output '[luo-v1] luo-v5'
+	vm_spawn "luo-sh kexec '/tmp/$ARCH_IMAGE' --initrd /boot/initrd-next --reuse-cmdline"
+	vm_await_kernel
+	vm_run "[[ ! -e $LUO ]] && luo-hold make null,fd=5 -- luo-ioctl open 'retrieve s' 'fetch 1 5' \
+		'run luo-hold check open,fd=5,size=64K,seed=1 >/dev/null && echo checked' finish"
+	assert_output $'ok\nok\nok\nchecked\nok'
+	vm_run -e 4 'luo-sh status'
+	vm_stop
 }
 
 @test "a dry run tells what would be done, and does not do it" {
@@ -103,12 +121,15 @@ setup_file() {
 	vm_spawn "luo-sh kexec $NEXT --reuse-cmdline"
 	vm_await_kernel
 	luo_run <<-'END'
+		[[ -e incoming/s ]]
+		mkdir sessions/s
 		rc=0
 		luo-sh kexec /boot/vmlinuz-next --initrd /boot/initrd-next --reuse-cmdline || rc=$?
-		((rc == 5))
+		((rc == 1))
+		luo-sh session delete s
 		luo-sh session discard s
 	END
-	assert_equal "$stderr" 'luo-sh: reboot: s: not finished: EBUSY: Device or resource busy (EBUSY)'
+	assert_equal "$stderr" 'luo-sh: reboot: s: carry on: EEXIST: File exists (EEXIST)'
 }
 
 @test "nobody goes to another kernel but who has control of live update" {
