@@ -3,6 +3,8 @@
 #
 # luo-sh: each command, what it prints as text and as JSON, and its exit status.
 
+# shellcheck disable=SC2154  # vm_run sets stderr
+
 load lib/common
 load lib/luo
 

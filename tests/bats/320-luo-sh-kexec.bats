@@ -3,6 +3,8 @@
 #
 # luo-sh kexec: goes to the next kernel, and not to one that cannot take what is preserved.
 
+# shellcheck disable=SC2154  # vm_run sets stderr
+
 load lib/common
 load lib/luo
 
