@@ -94,7 +94,10 @@ static int check_words(const struct command *command, const struct args *args)
 	return STATUS_OK;
 }
 
-/* @arg is "--name" or "--name=value", @next what follows it. Returns how many words were used, 0 for none. */
+/*
+ * @arg is "--name" or "--name=value", @next what follows it. Returns how many
+ * words were used, 0 for none.
+ */
 static int parse_option(const struct command *command, char *arg, char *next, struct args *args)
 {
 	struct option_word *option = &args->options[args->nr_options];

@@ -7,7 +7,10 @@
 
 #include "luo-sh.h"
 
-/* Cut the next word off a line: up to a space, or in quotes of one kind. NULL when there is none, or a comment. */
+/*
+ * Cut the next word off a line: up to a space, or in quotes of one kind. NULL
+ * when there is none, or a comment.
+ */
 static char *cut_word(char **line)
 {
 	char *word = *line + strspn(*line, " \t\n"), *end;

@@ -47,7 +47,8 @@ static int add_handlers(struct json_object *needs, const char *direction)
 		nr++;
 		tokens = json_object_object_get(session, "tokens");
 		for (j = 0; j < json_object_array_length(tokens); j++)
-			add_string(needs, get_string(json_object_array_get_idx(tokens, j), "compatible"));
+			add_string(needs,
+				   get_string(json_object_array_get_idx(tokens, j), "compatible"));
 	}
 	json_object_put(sessions);
 	return nr;
@@ -56,7 +57,7 @@ static int add_handlers(struct json_object *needs, const char *direction)
 /* Add the version in a tree of KHO's, of which all but the beginning may be cut off. */
 static bool add_kho_version(struct json_object *needs, const char *path)
 {
-	_Alignas(8) char fdt[16384] = {};
+	char fdt[16384] __attribute__((aligned(8))) = {};
 	int fd = open(path, O_RDONLY | O_CLOEXEC), len;
 	const char *compatible;
 	ssize_t size;
@@ -86,7 +87,10 @@ static void add_kho(struct json_object *needs)
 		add_kho_version(needs, KHO_DIR "/in/fdt");
 }
 
-/* The format for the next kernel: the chosen one if it is understood there, or the first that is; or NULL */
+/*
+ * The format for the next kernel: the chosen one if it is understood there, or
+ * the first that is; or NULL
+ */
 static const char *choose_abi(const struct image *image, struct json_object *root)
 {
 	struct json_object *abis = json_object_object_get(root, "abis");
@@ -102,7 +106,8 @@ static const char *choose_abi(const struct image *image, struct json_object *roo
 }
 
 /* What is in use, and the format to hand it over in */
-static void find_needs(const struct image *image, struct json_object *needs, struct json_object *verdict)
+static void find_needs(const struct image *image, struct json_object *needs,
+		       struct json_object *verdict)
 {
 	struct json_object *root = luo_root();
 	const char *abi = choose_abi(image, root);
@@ -126,8 +131,8 @@ static int read_image(const struct args *args, struct image *image)
 }
 
 /* Is each of the needs met? Says so on stderr if not. */
-static int compare(const struct image *image, struct json_object *needs, struct json_object *missing,
-		   const char *path)
+static int compare(const struct image *image, struct json_object *needs,
+		   struct json_object *missing, const char *path)
 {
 	const char *need;
 	size_t i;
@@ -164,7 +169,8 @@ int check(const struct args *args, struct json_object **verdict)
 		json_object_object_add(*verdict, "kind", json_object_new_string(image.kind));
 		json_object_object_add(*verdict, "compression",
 				       json_object_new_string(image.compression ?: "none"));
-		json_object_object_add(*verdict, "listed", json_object_new_boolean(image.is_listed));
+		json_object_object_add(*verdict, "listed",
+				       json_object_new_boolean(image.is_listed));
 		json_object_object_add(*verdict, "understands", json_object_get(image.versions));
 		for (i = 0; i < args->nr_options; i++)
 			if (!strcmp(args->options[i].name, "need"))

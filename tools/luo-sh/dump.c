@@ -31,7 +31,7 @@ struct handover {
 	bool is_chained;
 	size_t len;
 	/* As libfdt wants it */
-	_Alignas(8) char root[65536];
+	char root[65536] __attribute__((aligned(8)));
 };
 
 static struct json_object *new_hex(uint64_t value)
@@ -57,12 +57,13 @@ static struct json_object *new_text(const char *text, size_t size)
 }
 
 /* Read @count entries, for the caller to free. One more is allocated, so that none is no error. */
-static int read_array(const struct handover *handover, uint64_t address, uint64_t count, size_t size,
-		      void **entries)
+static int read_array(const struct handover *handover, uint64_t address, uint64_t count,
+		      size_t size, void **entries)
 {
 	*entries = NULL;
 	if (count > MAX_ENTRIES)
-		return complain(STATUS_FAILED, "%s: 0x%" PRIx64 ": %" PRIu64 " entries, that cannot be",
+		return complain(STATUS_FAILED,
+				"%s: 0x%" PRIx64 ": %" PRIu64 " entries, that cannot be",
 				handover->path, address, count);
 	*entries = calloc(count + 1, size);
 	if (!*entries)
@@ -71,8 +72,8 @@ static int read_array(const struct handover *handover, uint64_t address, uint64_
 }
 
 /* luo-v5: blocks of a page, each with the address of the next one */
-static int read_chain(const struct handover *handover, uint64_t address, uint64_t *count, size_t size,
-		      void **entries)
+static int read_chain(const struct handover *handover, uint64_t address, uint64_t *count,
+		      size_t size, void **entries)
 {
 	const size_t max = (sysconf(_SC_PAGESIZE) - sizeof(struct kho_block_header_ser)) / size;
 	struct kho_block_header_ser block;
@@ -138,13 +139,14 @@ static int add_sessions(const struct handover *handover, uint64_t address, struc
 
 	json_object_object_add(obj, SESSIONS, list);
 	if (handover->is_chained) {
-		status = read_chain(handover, address, &count, sizeof(*sessions), (void **)&sessions);
+		status = read_chain(handover, address, &count, sizeof(*sessions),
+				    (void **)&sessions);
 	} else {
 		status = memory_read(handover->memory, address, &header, sizeof(header));
 		count = status ? 0 : header.count;
 		if (!status)
-			status = read_array(handover, address + sizeof(header), count, sizeof(*sessions),
-					    (void **)&sessions);
+			status = read_array(handover, address + sizeof(header), count,
+					    sizeof(*sessions), (void **)&sessions);
 	}
 	for (i = 0; i < count && !status; i++) {
 		session = new_object("name", new_text(sessions[i].name, sizeof(sessions[i].name)));
@@ -200,7 +202,8 @@ static bool is_tree(const struct handover *handover)
 }
 
 /* What the root of a hand-over says, without its memory: the two formats differ in nothing else. */
-static const char *parse_root(struct handover *handover, uint64_t *number, uint64_t *sessions, uint64_t *flbs)
+static const char *parse_root(struct handover *handover, uint64_t *number, uint64_t *sessions,
+			      uint64_t *flbs)
 {
 	struct luo_ser ser;
 	const char *format;
@@ -208,11 +211,14 @@ static const char *parse_root(struct handover *handover, uint64_t *number, uint6
 
 	if (is_tree(handover)) {
 		*number = get_u64(handover->root, "/", LUO_FDT_LIVEUPDATE_NUM);
-		*sessions = get_u64(handover->root, "/" LUO_FDT_SESSION_NODE_NAME, LUO_FDT_SESSION_HEADER);
+		*sessions = get_u64(handover->root, "/" LUO_FDT_SESSION_NODE_NAME,
+				    LUO_FDT_SESSION_HEADER);
 		*flbs = get_u64(handover->root, "/" LUO_FDT_FLB_NODE_NAME, LUO_FDT_FLB_HEADER);
 		format = fdt_getprop(handover->root, 0, "compatible", &len);
-		return format && len > 0 && !format[len - 1] && !strcmp(format, LUO_FDT_COMPATIBLE) ?
-		       LUO_FDT_COMPATIBLE : NULL;
+		if (!format || len != sizeof(LUO_FDT_COMPATIBLE) ||
+		    memcmp(format, LUO_FDT_COMPATIBLE, len))
+			return NULL;
+		return LUO_FDT_COMPATIBLE;
 	}
 	if (handover->len < sizeof(ser))
 		return NULL;
@@ -246,7 +252,8 @@ static int decode(struct handover *handover, struct json_object *obj)
 }
 
 /* Decode a root. With @may_lack it is all right when there is none. */
-static int dump_root(const char *path, bool may_lack, const struct memory *memory, struct json_object *list)
+static int dump_root(const char *path, bool may_lack, const struct memory *memory,
+		     struct json_object *list)
 {
 	struct handover *handover;
 	struct json_object *obj;

@@ -103,13 +103,23 @@ int cmd_fd_retrieve(const struct args *args)
 	return status ?: become(args->rest);
 }
 
-/* The ranges of @from that are no holes go to @to, which is as long then. Returns 0 or -1, and errno. */
+/*
+ * The ranges of @from that are no holes go to @to, which is as long then.
+ * Returns 0 or -1, and errno.
+ */
 static int copy_data(int from, int to)
 {
 	off_t data = 0, hole;
 	struct stat st;
 
-	if (fstat(from, &st) || ftruncate(to, st.st_size))
+	if (fstat(from, &st))
+		return -1;
+	/* Others have neither a size nor holes. */
+	if (!S_ISREG(st.st_mode)) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (ftruncate(to, st.st_size))
 		return -1;
 	while ((data = lseek(from, data, SEEK_DATA)) >= 0) {
 		hole = lseek(from, data, SEEK_HOLE);
@@ -181,7 +191,10 @@ out_close:
 	return status;
 }
 
-/* Have @func see to each of the files, under tokens that follow one another. Stops at the first that fails. */
+/*
+ * Have @func see to each of the files, under tokens that follow one another.
+ * Stops at the first that fails.
+ */
 static int each_file(const struct args *args, const char *direction,
 		     int (*func)(const char *path, const char *dir), int *nr_done)
 {

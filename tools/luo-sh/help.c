@@ -26,8 +26,9 @@ int cmd_help(const struct args *args)
 	     "  -V, --version  print the version\n"
 	     "  -h, --help     print this\n");
 	for (command = commands; command->name; command++)
-		printf("  %s%s%s%s%s\n        %s\n", command->object ?: "", command->object ? " " : "",
-		       command->name, *command->synopsis ? " " : "", command->synopsis, command->what);
+		printf("  %s%s%s%s%s\n        %s\n", command->object ?: "",
+		       command->object ? " " : "", command->name, *command->synopsis ? " " : "",
+		       command->synopsis, command->what);
 	puts("\nSee luo-sh(8).");
 	return STATUS_OK;
 }

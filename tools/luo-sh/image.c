@@ -109,7 +109,8 @@ bool image_understands(const struct image *image, const char *version)
 	size_t i;
 
 	for (i = 0; i < json_object_array_length(image->versions); i++)
-		if (!strcmp(version, json_object_get_string(json_object_array_get_idx(image->versions, i))))
+		if (!strcmp(version,
+			    json_object_get_string(json_object_array_get_idx(image->versions, i))))
 			return true;
 	return !image->is_listed && image_contains(image, version);
 }
@@ -136,7 +137,8 @@ static int read_list(struct image *image, const char *list, size_t len, const ch
 	memcpy(&header, list, sizeof(header));
 	if (le32toh(header.magic) != LIVEUPDATE_VERSIONS_MAGIC ||
 	    le32toh(header.version) != LIVEUPDATE_VERSIONS_VERSION)
-		return complain(STATUS_FAILED, "%s: " SECTION " is of a version that is not known here", path);
+		return complain(STATUS_FAILED,
+				"%s: " SECTION " is of a version that is not known here", path);
 	image->is_listed = true;
 	return add_versions(image, list + sizeof(header), len - sizeof(header), path);
 }
@@ -181,7 +183,10 @@ static const char *find_section(const struct buffer *content, size_t *len, int *
 	return found;
 }
 
-/* The head of the list in what has no sections. The number alone may be in code that knows it, too. */
+/*
+ * The head of the list in what has no sections. The number alone may be in code
+ * that knows it, too.
+ */
 static const char *find_head(const struct buffer *content, size_t *len)
 {
 	const struct liveupdate_versions_header header = {
@@ -195,7 +200,10 @@ static const char *find_head(const struct buffer *content, size_t *len)
 	return found;
 }
 
-/* All of a file, for the caller to free. It is read and not mapped: files over a network are slow page by page. */
+/*
+ * All of a file, for the caller to free. It is read and not mapped: files over
+ * a network are slow page by page.
+ */
 static int read_file(const char *path, struct buffer *file)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;

@@ -51,7 +51,8 @@ static int choose_cmdline(const struct args *args, char *text, size_t size)
 	const char *given = args_option(args, "cmdline");
 
 	if (given && args_option(args, "reuse-cmdline"))
-		return complain(STATUS_USAGE, "kexec: --cmdline and --reuse-cmdline are one too many");
+		return complain(STATUS_USAGE,
+				"kexec: --cmdline and --reuse-cmdline are one too many");
 	if (args_option(args, "reuse-cmdline"))
 		return read_cmdline(text, size);
 	if (given && strlen(given) >= size)

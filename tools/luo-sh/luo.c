@@ -21,7 +21,8 @@ static const char *full_path(const char *dir, const char *name)
 {
 	static char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/%s%s%s", LUO_DIR, dir ?: "", dir && name ? "/" : "", name ?: "");
+	snprintf(path, sizeof(path), "%s/%s%s%s", LUO_DIR, dir ?: "", dir && name ? "/" : "",
+		 name ?: "");
 	return path;
 }
 
@@ -30,9 +31,8 @@ int luo_supported(void)
 	if (!access(LUO_DIR "/state", F_OK))
 		return STATUS_OK;
 	if (!access(SYSFS_STATE, F_OK))
-		return complain(STATUS_UNSUPPORTED,
-				"%s: configfs is not mounted, or the kernel has no CONFIG_LIVEUPDATE_CONFIGFS",
-				LUO_DIR);
+		return complain(STATUS_UNSUPPORTED, "%s: %s", LUO_DIR,
+				"configfs is not mounted, or the kernel has no CONFIG_LIVEUPDATE_CONFIGFS");
 	return complain(STATUS_UNSUPPORTED,
 			"%s: %s (%s): the kernel has no live update, or was not booted with liveupdate=on kho=on",
 			LUO_DIR, strerror(errno), strerrorname_np(errno));
@@ -101,7 +101,10 @@ int luo_write(const char *text, const char *dir, const char *name)
 	return write_and_close(open_attribute(dir, name, O_WRONLY), text, dir, name);
 }
 
-/* Write PIDFD:FD, or self:FD when @pidfd is negative. A retrieved file replaces what has that number. */
+/*
+ * Write PIDFD:FD, or self:FD when @pidfd is negative. A retrieved file replaces
+ * what has that number.
+ */
 int luo_write_pair(int pidfd, int fd, const char *dir)
 {
 	int attribute = open_attribute(dir, "fd", O_WRONLY), other;
@@ -166,8 +169,9 @@ int luo_find_session(const char *name, char dir[DIR_SIZE])
 			if (!luo_exists(dir))
 				continue;
 			if (in)
-				return complain(STATUS_FAILED, "%s: there are two, say " SESSIONS "/%s or "
-						INCOMING "/%s", name, name, name);
+				return complain(STATUS_FAILED, "%s: there are two, say "
+						SESSIONS "/%s or " INCOMING "/%s",
+						name, name, name);
 			in = &directions[i];
 		}
 	}
@@ -213,10 +217,13 @@ static void add_text(struct json_object *obj, const char *dir, const char *name)
 static void add_number(struct json_object *obj, const char *dir, const char *name)
 {
 	const char *text = luo_read(dir, name);
+	struct json_object *value = NULL;
 
-	if (text)
-		json_object_object_add(obj, name,
-				       *text ? json_object_new_uint64(strtoumax(text, NULL, 10)) : NULL);
+	if (!text)
+		return;
+	if (*text)
+		value = json_object_new_uint64(strtoumax(text, NULL, 10));
+	json_object_object_add(obj, name, value);
 }
 
 /* An object with what a directory is called; or NULL when it is gone. */
@@ -242,12 +249,14 @@ static struct json_object *get_token(const char *dir)
 /* The bytes of all files, as far as they are known */
 static uint64_t total_size(struct json_object *tokens)
 {
+	struct json_object *token;
 	uint64_t size = 0;
 	size_t i;
 
-	for (i = 0; i < json_object_array_length(tokens); i++)
-		size += json_object_get_uint64(json_object_object_get(json_object_array_get_idx(tokens, i),
-								      "size"));
+	for (i = 0; i < json_object_array_length(tokens); i++) {
+		token = json_object_array_get_idx(tokens, i);
+		size += json_object_get_uint64(json_object_object_get(token, "size"));
+	}
 	return size;
 }
 
@@ -278,8 +287,8 @@ static struct json_object *split(const char *text, char *chosen, size_t size)
 	struct json_object *list = json_object_new_array();
 	size_t len;
 
-	for (; *text; text += len + strspn(text + len, " \n")) {
-		len = strcspn(text, " \n");
+	for (; *text; text += len + strspn(text + len, "\n ")) {
+		len = strcspn(text, "\n ");
 		if (*text == '[' && len > 2) {
 			snprintf(chosen, size, "%.*s", (int)len - 2, text + 1);
 			json_object_array_add(list, json_object_new_string(chosen));
@@ -303,7 +312,8 @@ struct json_object *luo_root(void)
 	abis = split(luo_read(NULL, "abi") ?: "[luo-v1]", abi, sizeof(abi));
 	json_object_object_add(obj, "abi", json_object_new_string(abi));
 	json_object_object_add(obj, "abis", abis);
-	json_object_object_add(obj, "handlers", split(luo_read(NULL, "handlers") ?: "", abi, sizeof(abi)));
+	json_object_object_add(obj, "handlers",
+			       split(luo_read(NULL, "handlers") ?: "", abi, sizeof(abi)));
 	add_text(obj, NULL, "last_error");
 	return obj;
 }

@@ -6,38 +6,51 @@
 #include "luo-sh.h"
 
 const struct command commands[] = {
-	{ "session", "create", "NAME", "make a session for the next kernel", .func = cmd_session_create },
+	{ "session", "create", "NAME", "make a session for the next kernel",
+	  .func = cmd_session_create },
 	{ "session", "list", "", "list the sessions", .func = cmd_session_list },
 	{ "session", "show", "NAME", "show a session and its files", .func = cmd_session_show },
-	{ "session", "delete", "NAME", "give up a session, and unpreserve its files", .func = cmd_session_delete },
-	{ "session", "finish", "NAME", "end an incoming session of which all was retrieved", .func = cmd_session_finish },
-	{ "session", "discard", "NAME", "end an incoming session, and drop what was not", .func = cmd_session_discard },
-	{ "session", "claim", "NAME [--pid PID]", "bind a session to a process", .func = cmd_session_claim },
+	{ "session", "delete", "NAME", "give up a session, and unpreserve its files",
+	  .func = cmd_session_delete },
+	{ "session", "finish", "NAME", "end an incoming session of which all was retrieved",
+	  .func = cmd_session_finish },
+	{ "session", "discard", "NAME", "end an incoming session, and drop what was not",
+	  .func = cmd_session_discard },
+	{ "session", "claim", "NAME [--pid PID]", "bind a session to a process",
+	  .func = cmd_session_claim },
 	{ "session", "release", "NAME", "bind a session to none", .func = cmd_session_release },
-	{ "fd", "preserve", "NAME TOKEN --fd N [--pid PID]", "preserve an open file", .func = cmd_fd_preserve },
+	{ "fd", "preserve", "NAME TOKEN --fd N [--pid PID]", "preserve an open file",
+	  .func = cmd_fd_preserve },
 	{ "fd", "unpreserve", "NAME TOKEN", "unpreserve a file", .func = cmd_fd_unpreserve },
 	{ "fd", "list", "[NAME]", "list the files", .func = cmd_fd_list },
-	{ "fd", "retrieve", "NAME TOKEN [--fd N] -- COMMAND...", "run a command with a file open as 3, or N",
-	  .func = cmd_fd_retrieve, .is_last = true },
-	{ "fd", "save", "NAME TOKEN FILE...", "preserve what is in plain files", .func = cmd_fd_save },
-	{ "fd", "restore", "NAME TOKEN FILE...", "write that to files again", .func = cmd_fd_restore },
-	{ "owner", "show", "", "show which process has control of live update", .func = cmd_owner_show },
+	{ "fd", "retrieve", "NAME TOKEN [--fd N] -- COMMAND...",
+	  "run a command with a file open as 3, or N", .func = cmd_fd_retrieve, .is_last = true },
+	{ "fd", "save", "NAME TOKEN FILE...", "preserve what is in plain files",
+	  .func = cmd_fd_save },
+	{ "fd", "restore", "NAME TOKEN FILE...", "write that to files again",
+	  .func = cmd_fd_restore },
+	{ "owner", "show", "", "show which process has control of live update",
+	  .func = cmd_owner_show },
 	{ "owner", "take", "[--pid PID]", "give control to a process", .func = cmd_owner_take },
 	{ "owner", "release", "", "let go of control", .func = cmd_owner_release },
-	{ NULL, "run", "-- COMMAND...", "run a command that has control until it ends", .func = cmd_run,
-	  .is_last = true },
+	{ NULL, "run", "-- COMMAND...", "run a command that has control until it ends",
+	  .func = cmd_run, .is_last = true },
 	{ NULL, "status", "", "show all there is", .func = cmd_status },
 	{ NULL, "monitor", "", "print each state that comes", .func = cmd_monitor },
 	{ NULL, "wait", "STATE [--timeout SECONDS]", "wait for a state", .func = cmd_wait },
 	{ NULL, "check", "IMAGE [--module FILE]... [--need VERSION]...",
 	  "can that kernel take what is preserved?", .func = cmd_check, .is_offline = true },
-	{ NULL, "kexec", "IMAGE [--initrd FILE] [--cmdline TEXT] [--reuse-cmdline] [--module FILE]... [--dry-run] [--now]",
+	{ NULL, "kexec",
+	  "IMAGE [--initrd FILE] [--cmdline TEXT] [--reuse-cmdline] [--module FILE]... [--dry-run] [--now]",
 	  "check, and go to that kernel", .func = cmd_kexec, .is_last = true },
-	{ NULL, "dump", "[FILE] [--memory CORE]", "decode what is handed over", .func = cmd_dump, .is_offline = true },
-	{ NULL, "batch", "FILE", "run the commands in a file, or on stdin (-)", .func = cmd_batch, .is_offline = true },
+	{ NULL, "dump", "[FILE] [--memory CORE]", "decode what is handed over", .func = cmd_dump,
+	  .is_offline = true },
+	{ NULL, "batch", "FILE", "run the commands in a file, or on stdin (-)", .func = cmd_batch,
+	  .is_offline = true },
 	{ NULL, "version", "", "print the version", .func = cmd_version, .is_offline = true },
 	{ NULL, "help", "", "print this", .func = cmd_help, .is_offline = true },
-	{ NULL, "completion", "", "print what the completion for bash needs", .func = cmd_completion, .is_offline = true },
+	{ NULL, "completion", "", "print what the completion for bash needs",
+	  .func = cmd_completion, .is_offline = true },
 	{}
 };
 
@@ -67,7 +80,8 @@ int run_command(int argc, char **argv, bool in_batch)
 		return complain(STATUS_USAGE, "%s%s%s: no such command, see luo-sh help", argv[0],
 				argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
 	if (in_batch && command->is_last)
-		return complain(STATUS_USAGE, "%s: becomes another program, so nothing could follow it",
+		return complain(STATUS_USAGE,
+				"%s: becomes another program, so nothing could follow it",
 				command->name);
 
 	skip = command->object ? 2 : 1;
@@ -94,9 +108,11 @@ int main(int argc, char **argv)
 		else if (!strcmp(argv[i], "-V") || !strcmp(argv[i], "--version"))
 			return cmd_version(NULL);
 		else
-			return complain(STATUS_USAGE, "%s: no such option, see luo-sh help", argv[i]);
+			return complain(STATUS_USAGE, "%s: no such option, see luo-sh help",
+					argv[i]);
 	}
 	if (i == argc)
-		return complain(STATUS_USAGE, "usage: luo-sh [-j|-p] [OBJECT] COMMAND, see luo-sh help");
+		return complain(STATUS_USAGE,
+				"usage: luo-sh [-j|-p] [OBJECT] COMMAND, see luo-sh help");
 	return run_command(argc - i, argv + i, false);
 }

@@ -43,7 +43,8 @@ static int read_ranges(struct memory *memory)
 	if (!memory->ranges)
 		return ENOMEM;
 	for (i = 0; i < head.e_phnum; i++) {
-		err = read_at(memory->fd, &segment, sizeof(segment), head.e_phoff + i * sizeof(segment));
+		err = read_at(memory->fd, &segment, sizeof(segment),
+			      head.e_phoff + i * sizeof(segment));
 		if (err)
 			return err;
 		/* That of modules, for one, has no physical address. */
@@ -72,14 +73,16 @@ int memory_open(struct memory *memory, const char *path)
 int memory_read(const struct memory *memory, uint64_t address, void *buf, size_t len)
 {
 	const struct memory_range *range;
+	uint64_t offset;
 	int err = EFAULT;
 	size_t i;
 
 	for (i = 0; i < memory->nr && err; i++) {
 		range = &memory->ranges[i];
-		if (address >= range->address && address - range->address < range->size &&
-		    len <= range->size - (address - range->address))
-			err = read_at(memory->fd, buf, len, range->offset + (address - range->address));
+		offset = address - range->address;
+		if (address >= range->address && offset < range->size &&
+		    len <= range->size - offset)
+			err = read_at(memory->fd, buf, len, range->offset + offset);
 	}
 	return err ? fail(err, "%s: address 0x%jx", memory->path, (uintmax_t)address) : STATUS_OK;
 }

@@ -57,7 +57,8 @@ const char *join(struct json_object *list)
 static bool is_empty(struct json_object *value)
 {
 	return !value ||
-	       (json_object_is_type(value, json_type_string) && !json_object_get_string_len(value)) ||
+	       (json_object_is_type(value, json_type_string) &&
+		!json_object_get_string_len(value)) ||
 	       (json_object_is_type(value, json_type_array) && !json_object_array_length(value));
 }
 

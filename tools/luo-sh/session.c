@@ -47,11 +47,12 @@ int cmd_session_show(const struct args *args)
 	return STATUS_OK;
 }
 
-/* Its tokens go first, the last one first: none may be left when the session goes. */
+/* Its tokens go first: none may be left when the session goes. */
 int cmd_session_delete(const struct args *args)
 {
 	char dir[DIR_SIZE], token[DIR_SIZE];
 	struct json_object *session, *tokens;
+	const char *name;
 	int status;
 	size_t i;
 
@@ -60,10 +61,9 @@ int cmd_session_delete(const struct args *args)
 		return status;
 	session = luo_session(dir);
 	tokens = session ? json_object_object_get(session, "tokens") : NULL;
-	for (i = tokens ? json_object_array_length(tokens) : 0; i-- && !status;) {
-		status = luo_token_dir(dir, get_string(json_object_array_get_idx(tokens, i), "token"),
-				       token) ?:
-			 luo_remove_dir(token);
+	for (i = tokens ? json_object_array_length(tokens) : 0; i && !status; i--) {
+		name = get_string(json_object_array_get_idx(tokens, i - 1), "token");
+		status = luo_token_dir(dir, name, token) ?: luo_remove_dir(token);
 	}
 	json_object_put(session);
 	return status ?: luo_remove_dir(dir);

@@ -79,7 +79,7 @@ int cmd_wait(const struct args *args)
 {
 	static const char *const states[] = { "normal", "updated", "frozen" };
 	const char *timeout = args_option(args, "timeout");
-	double deadline = INFINITY;
+	double deadline = INFINITY, seconds;
 	char *end;
 	size_t i;
 
@@ -89,9 +89,11 @@ int cmd_wait(const struct args *args)
 		return complain(STATUS_USAGE, "wait %s: the states are normal, updated, frozen",
 				args->words[0]);
 	if (timeout) {
-		deadline = now() + strtod(timeout, &end);
-		if (end == timeout || *end || !(deadline >= now()))
-			return complain(STATUS_USAGE, "--timeout %s: not a number of seconds", timeout);
+		seconds = strtod(timeout, &end);
+		if (end == timeout || *end || !(seconds >= 0))
+			return complain(STATUS_USAGE, "--timeout %s: not a number of seconds",
+					timeout);
+		deadline = now() + seconds;
 	}
 	return follow_state(deadline, is_state, args->words[0]);
 }

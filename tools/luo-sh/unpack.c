@@ -211,6 +211,7 @@ static int unpack_lzop(const char *data, size_t len, struct buffer *out)
 	struct input in = { data, len };
 	uint32_t flags = lzop_header(&in), size, packed;
 	const char *block;
+	lzo_bytep to;
 	lzo_uint room;
 	int err;
 
@@ -218,7 +219,8 @@ static int unpack_lzop(const char *data, size_t len, struct buffer *out)
 		packed = take_number(&in, 4);
 		take(&in, (flags & LZOP_ADLER32_D ? 4 : 0) + (flags & LZOP_CRC32_D ? 4 : 0));
 		if (packed < size)
-			take(&in, (flags & LZOP_ADLER32_C ? 4 : 0) + (flags & LZOP_CRC32_C ? 4 : 0));
+			take(&in, (flags & LZOP_ADLER32_C ? 4 : 0) +
+			     (flags & LZOP_CRC32_C ? 4 : 0));
 		block = take(&in, packed);
 		if (!block || packed > size)
 			return EINVAL;
@@ -226,10 +228,10 @@ static int unpack_lzop(const char *data, size_t len, struct buffer *out)
 		if (err)
 			return err;
 		room = size;
+		to = (lzo_bytep)out->data + out->len;
 		if (packed == size)
-			memcpy(out->data + out->len, block, size);
-		else if (lzo1x_decompress_safe((const lzo_bytep)block, packed,
-					       (lzo_bytep)out->data + out->len, &room, NULL) != LZO_E_OK ||
+			memcpy(to, block, size);
+		else if (lzo1x_decompress_safe((lzo_bytep)block, packed, to, &room, NULL) ||
 			 room != size)
 			return EINVAL;
 		out->len += size;
@@ -244,7 +246,7 @@ static const struct {
 	int (*unpack)(const char *in, size_t len, struct buffer *out);
 } formats[] = {
 	{ "gzip", "\x1f\x8b\x08", 3, unpack_gzip },
-	{ "xz", "\xfd" "7zXZ\0", 6, unpack_lzma },
+	{ "xz", "\xfd\x37zXZ\0", 6, unpack_lzma },
 	{ "lzma", "\x5d\0\0", 3, unpack_lzma },
 	{ "bzip2", "BZh", 3, unpack_bzip2 },
 	{ "zstd", "\x28\xb5\x2f\xfd", 4, unpack_zstd },
