@@ -4,9 +4,9 @@
 # They take their variables from the environment.
 
 ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
-export ARCH DEBUG KSRC KVER MIRROR T V
+export ARCH DEBUG DESTDIR KSRC KVER MIRROR T V
 
-.PHONY: help source kernel stock-kernel demo vm check fuzz lint clean distclean
+.PHONY: help source kernel stock-kernel tools install demo vm check fuzz lint clean distclean
 
 help:
 	@echo 'make demo        show a live update in a virtual machine'
@@ -16,6 +16,8 @@ help:
 	@echo 'make kernel      build the kernel and the root of the virtual machine'
 	@echo 'make stock-kernel'
 	@echo '                 build the base kernel as it is'
+	@echo 'make tools       build luo-sh'
+	@echo 'make install     install luo-sh, DESTDIR=DIR: there'
 	@echo 'make fuzz        try the readers of hand-overs with any input, for ten minutes'
 	@echo 'make lint        check the sources'
 	@echo 'make clean       remove what was built, but keep what was downloaded'
@@ -34,6 +36,12 @@ source:
 kernel: source
 	@scripts/kernel
 	@scripts/root
+
+tools: source
+	@scripts/tools all
+
+install: source
+	@scripts/tools install
 
 demo vm: kernel
 	@scripts/deps test
