@@ -152,6 +152,54 @@ for a command'
 	json '[.state, .incoming]' '["normal",[]]'
 }
 
+@test "the status alone is enough to restore all, by a script of thirty lines" {
+	assert [ "$(wc -l <"$VM_REPO/tools/luo-sh/examples/restore-all")" -le 30 ]
+	luo_run <<-'END'
+		for session in vm1 'two words' 'back\slash'; do
+			luo-sh session create "$session"
+			for token in 0 18446744073709551615; do
+				echo "$session $token" >/tmp/file
+				luo-sh fd save "$session" $token /tmp/file
+			done
+		done
+		luo-sh session create empty
+		# One that is not for plain files
+		mkdir sessions/device
+		exec 5<>/dev/liveupdate-test
+		luo-sh fd preserve device 1 --fd 5
+	END
+	vm_kexec
+	vm_run -e 1 '/usr/libexec/luo-sh/restore-all /tmp/all'
+	assert_equal "$stderr" 'luo-sh: /tmp/all/device/1: Invalid argument (EINVAL)'
+	vm_run "cd /tmp/all; grep -r . | sort; ls $LUO/incoming"
+	assert_output 'back\slash/0:back\slash 0
+back\slash/18446744073709551615:back\slash 18446744073709551615
+two words/0:two words 0
+two words/18446744073709551615:two words 18446744073709551615
+vm1/0:vm1 0
+vm1/18446744073709551615:vm1 18446744073709551615
+device'
+	vm_run 'luo-sh session discard device; /usr/libexec/luo-sh/restore-all'
+}
+
+@test "what a service leaves at shutdown is there again after the kexec" {
+	luo_run <<-'END'
+		save=/usr/lib/systemd/system-shutdown/luo-save
+		$save kexec
+		mkdir -p /run/luo-sh/save/directory
+		echo one >/run/luo-sh/save/one
+		echo two >'/run/luo-sh/save/number two'
+		$save poweroff
+		expect '' ls sessions
+		$save kexec
+		expect $'number two\none' ls sessions
+	END
+	vm_kexec
+	vm_run '/usr/libexec/luo-sh/restore-all; cd /run/luo-sh/restored; grep -r . | sort; luo-sh wait normal --timeout 0'
+	assert_output 'number two/0:two
+one/0:one'
+}
+
 @test "control of live update and of sessions is taken, shown and let go of" {
 	luo_run <<-'END'
 		luo-sh owner take
@@ -208,6 +256,7 @@ for a command'
 
 @test "a state is waited for, until a deadline, and followed" {
 	vm_run 'luo-sh wait normal; luo-sh session create s'
+	vm_run 'luo-sh wait normal --timeout 0'
 	vm_run -e 3 'luo-sh wait updated --timeout 0.1'
 	assert_equal "$stderr" 'luo-sh: /sys/kernel/liveupdate/state: still normal'
 	vm_kexec

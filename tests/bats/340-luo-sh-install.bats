@@ -1,0 +1,184 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+#
+# What comes with luo-sh: manual pages, completion, the units and scripts; and that its memory is in order. Runs on
+# this machine.
+
+bats_require_minimum_version 1.8.0
+bats_load_library bats-support
+bats_load_library bats-assert
+bats_load_library bats-file
+load lib/vm
+
+setup_file() {
+	export DEST=$BATS_FILE_TMPDIR/dest
+	make -s -C "$VM_REPO/build/linux/tools/luo-sh" O="$BATS_FILE_TMPDIR/luo-sh" DESTDIR="$DEST" install
+	export PATH=$DEST/usr/sbin:$PATH
+}
+
+# page NAME: a manual page as text, on long lines. What man warns of is on stderr.
+page() {
+	MANWIDTH=1000 MAN_KEEP_FORMATTING='' LC_ALL=C.UTF-8 man --warnings -E UTF-8 -l "$DEST/usr/share/man/man8/$1.8.gz" | col -bx
+}
+
+@test "all is installed where Debian has it" {
+	run find "$DEST" -type f -printf '%m %P\n'
+	assert_success
+	output=$(sort <<<"$output")
+	assert_output '644 usr/include/linux/liveupdate.h
+644 usr/lib/systemd/system/luo-restore.service
+644 usr/share/bash-completion/completions/luo-sh
+644 usr/share/man/man8/luo-sh-dump.8.gz
+644 usr/share/man/man8/luo-sh-fd.8.gz
+644 usr/share/man/man8/luo-sh-kexec.8.gz
+644 usr/share/man/man8/luo-sh-owner.8.gz
+644 usr/share/man/man8/luo-sh-session.8.gz
+644 usr/share/man/man8/luo-sh.8.gz
+755 usr/lib/systemd/system-shutdown/luo-save
+755 usr/libexec/luo-sh/restore-all
+755 usr/sbin/luo-sh'
+}
+
+@test "manual pages are rendered without a warning" {
+	for file in "$DEST"/usr/share/man/man8/*; do
+		name=${file##*/}
+		run --separate-stderr page "${name%.8.gz}"
+		assert_success
+		assert_equal "$stderr" ''
+		assert_line 'SEE ALSO'
+	done
+}
+
+@test "each command is in a manual page as the program has it" {
+	synopses=$(for file in "$DEST"/usr/share/man/man8/*; do page "$(basename "$file" .8.gz)"; done |
+		sed -nE 's/^ +luo-sh (\[-j\|-p\] )?//p')
+	while read -r line; do
+		# For the completion alone
+		[[ $line != completion ]] || continue
+		grep -qxF -e "${line% }" <<<"$synopses" || {
+			echo "in no manual page: $line"
+			return 1
+		}
+	done < <(luo-sh completion)
+}
+
+# completes WANT WORD…: what the last word, which may be empty, can become
+completes() {
+	COMP_WORDS=(luo-sh "${@:2}")
+	COMP_CWORD=$(($# - 1))
+	_luo_sh
+	assert_equal "$(printf '%s\n' "${COMPREPLY[@]}" | sort -u | paste -sd ' ')" "$1"
+}
+
+@test "the completion knows what the program does" {
+	# shellcheck source=/dev/null
+	. "$DEST/usr/share/bash-completion/completions/luo-sh"
+	completes "$(luo-sh completion | cut -d ' ' -f 1 | sort -u | paste -sd ' ')" ''
+	completes '--help --json --pretty --version' -
+	completes 'session status' s
+	completes 'claim create delete discard finish list release show' session ''
+	completes 'release' --json session r
+	completes '--timeout frozen normal updated' wait ''
+	completes '--fd --pid' fd preserve vm1 42 --
+	completes '--reuse-cmdline' kexec /boot/vmlinuz --initrd x --re
+	completes '' fd retrieve vm1 42 -- ca
+	complete -p luo-sh
+}
+
+# machine: a tree that looks like live update's and can be written, for the commands that follow. Nobody else sees it.
+machine() {
+	mount -t tmpfs none /sys/kernel
+	mkdir -p /sys/kernel/config/liveupdate /sys/kernel/liveupdate /sys/kernel/debug/kho/out/sub_fdts
+	echo updated >/sys/kernel/liveupdate/state
+	cd /sys/kernel/config/liveupdate || return
+	echo updated >state
+	echo 3 >number
+	echo none >owner
+	echo '[luo-v1] luo-v5' >abi
+	printf '%s\n' memfd-v2 other-v1 >handlers
+	echo 'vm1/42: freeze: EBUSY' >last_error
+	mkdir -p sessions/{a,b} incoming/{b,c}/{1,10}
+	for session in sessions/* incoming/*; do
+		echo none >$session/owner
+		echo open >$session/state
+		echo 2 >$session/files
+		echo 1 >$session/retrieved
+		: >$session/finish
+	done
+	for token in incoming/*/*/; do
+		echo preserved >"$token/state"
+		echo memfd-v2 >"$token/compatible"
+		echo >"$token/size"
+		: >"$token/fd"
+	done
+}
+export -f machine
+
+# in_order SCRIPT: valgrind finds nothing wrong with each luo-sh in it, whatever its exit status.
+in_order() {
+	run timeout 300 unshare -m "${unshare_user[@]}" bash -c '
+		luo-sh() {
+			valgrind -q --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all --error-exitcode=99 \
+				--trace-children=no "$LUO_SH" "$@"
+			local rc=$?
+			echo "$rc: luo-sh $*"
+			((rc != 99)) || exit
+		}
+		machine
+		'"$1"'
+		exit 0'
+	echo "$output"
+	assert_success
+}
+
+@test "valgrind finds no error and no leak" {
+	unshare_user=()
+	[[ $(id -u) == 0 ]] || unshare_user=(-r)
+	export LUO_SH=$DEST/usr/sbin/luo-sh VM_BUILD ARCH_IMAGE
+	in_order '
+		for how in "" -j -p; do
+			luo-sh $how status
+			luo-sh $how session list
+			luo-sh $how session show a
+			luo-sh $how fd list
+			luo-sh $how owner show
+			luo-sh $how version
+			luo-sh $how check "$VM_BUILD/$ARCH_IMAGE"
+			luo-sh $how kexec "$VM_BUILD/$ARCH_IMAGE" --initrd /etc/hostname --reuse-cmdline --dry-run
+		done
+		luo-sh help
+		luo-sh completion
+		luo-sh session create x; luo-sh session create x; luo-sh session create x y; luo-sh session delete x
+		luo-sh session show b; luo-sh session show nobody; luo-sh session delete nobody
+		luo-sh session finish c; luo-sh session discard c; luo-sh session claim c --pid $$; luo-sh session release c
+		luo-sh session claim c --pid $$:1; luo-sh owner take; luo-sh owner take --pid x; luo-sh owner release
+		luo-sh fd preserve a 1 --fd 0; luo-sh fd preserve a 1 --pid $$ --fd 0; luo-sh fd unpreserve a 1
+		luo-sh fd save a 5 /etc/hostname /etc/hostname; luo-sh fd save a x /etc/hostname; luo-sh fd restore b 1 /tmp/x/y
+		luo-sh fd retrieve b 1 -- /no/command; luo-sh run -- /no/command
+		luo-sh wait updated; luo-sh wait normal --timeout 0; luo-sh wait x; luo-sh wait normal --timeout x
+		printf "status\n# comment\nsession list\nfd list \"b c\"\nrun -- true\n" | luo-sh batch -
+		luo-sh dump; luo-sh dump /etc/hostname
+		printf "luo-v5\0\0\5\0\0\0\0\0\0\0\0\0\0\0\0\0\0\177\0\0\0\0\0\0\0\0" >/sys/kernel/debug/kho/out/sub_fdts/LUO
+		luo-sh dump; luo-sh dump /sys/kernel/debug/kho/out/sub_fdts/LUO --memory "$LUO_SH"
+		luo-sh; luo-sh -x; luo-sh x; luo-sh fd save --x; luo-sh wait normal --timeout'
+	assert_line '0: luo-sh -p status'
+	assert_line '0: luo-sh -j kexec '"$VM_BUILD/$ARCH_IMAGE"' --initrd /etc/hostname --reuse-cmdline --dry-run' ||
+		assert_line '6: luo-sh -j kexec '"$VM_BUILD/$ARCH_IMAGE"' --initrd /etc/hostname --reuse-cmdline --dry-run'
+}
+
+@test "valgrind finds no error and no leak with any compression, of a part of a kernel either" {
+	unshare_user=()
+	[[ $(id -u) == 0 ]] || unshare_user=(-r)
+	[[ -e $VM_BUILD/compressions ]] || skip 'done without DEBUG'
+	export LUO_SH=$DEST/usr/sbin/luo-sh VM_BUILD PART=$BATS_TEST_TMPDIR
+	in_order '
+		for image in "$VM_BUILD"/compressions/bzImage.*; do
+			luo-sh check "$image"
+			# Zeros from the middle on
+			cp "$image" "$PART/image"
+			dd if=/dev/zero of="$PART/image" bs=1 seek=1M count=1M iflag=count_bytes conv=notrunc status=none
+			luo-sh check "$PART/image"
+		done'
+	assert_line "0: luo-sh check $VM_BUILD/compressions/bzImage.lzo"
+	assert_line "1: luo-sh check $BATS_TEST_TMPDIR/image"
+}
