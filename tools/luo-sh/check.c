@@ -32,10 +32,22 @@ static void add_string(struct json_object *list, const char *text)
 		json_object_array_add(list, json_object_new_string(text));
 }
 
-/* Add the handlers of the files. Returns how many sessions have a part in it. */
-static int add_handlers(struct json_object *needs, const char *direction)
+static void add_strings(struct json_object *list, struct json_object *more)
+{
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(more); i++)
+		add_string(list, json_object_get_string(json_object_array_get_idx(more, i)));
+}
+
+/*
+ * Add the handlers of the files. A session of /dev/liveupdate does not show its
+ * files: they may be of any of @all. Returns how many sessions have a part in it.
+ */
+static int add_handlers(struct json_object *needs, const char *direction, struct json_object *all)
 {
 	struct json_object *sessions = luo_sessions(direction), *session, *tokens;
+	uint64_t files;
 	int nr = 0;
 	size_t i, j;
 
@@ -45,10 +57,13 @@ static int add_handlers(struct json_object *needs, const char *direction)
 		if (!strcmp(get_string(session, "state"), "abandoned"))
 			continue;
 		nr++;
+		files = json_object_get_uint64(json_object_object_get(session, "files"));
 		tokens = json_object_object_get(session, "tokens");
 		for (j = 0; j < json_object_array_length(tokens); j++)
 			add_string(needs,
 				   get_string(json_object_array_get_idx(tokens, j), "compatible"));
+		if (files && !j)
+			add_strings(needs, all);
 	}
 	json_object_put(sessions);
 	return nr;
@@ -110,9 +125,10 @@ static void find_needs(const struct image *image, struct json_object *needs,
 		       struct json_object *verdict)
 {
 	struct json_object *root = luo_root();
+	struct json_object *all = json_object_object_get(root, "handlers");
 	const char *abi = choose_abi(image, root);
 
-	if (add_handlers(needs, SESSIONS) + add_handlers(needs, INCOMING)) {
+	if (add_handlers(needs, SESSIONS, all) + add_handlers(needs, INCOMING, all)) {
 		add_string(needs, abi ?: get_string(root, "abi"));
 		add_kho(needs);
 	}

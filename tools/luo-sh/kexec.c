@@ -61,11 +61,20 @@ static int choose_cmdline(const struct args *args, char *text, size_t size)
 	return STATUS_OK;
 }
 
-/* What is handed over is lost to a kernel that is told not to look at it. */
+/*
+ * What is handed over is lost to a kernel that is not told to look at it. KHO may
+ * be on by itself, if it is here.
+ */
 static int check_cmdline(const char *cmdline, struct json_object *verdict)
 {
+	char here[4096];
+	int status = read_cmdline(here, sizeof(here));
+
+	if (status)
+		return status;
 	if (!json_object_array_length(json_object_object_get(verdict, "needs")) ||
-	    (is_on(cmdline, "liveupdate", false) && is_on(cmdline, "kho", true)))
+	    (is_on(cmdline, "liveupdate", false) &&
+	     is_on(cmdline, "kho", !is_on(here, "kho", false))))
 		return STATUS_OK;
 	return complain(STATUS_MISMATCH, "%s: its command line lacks liveupdate=on kho=on: %s",
 			get_string(verdict, "image"), cmdline);
