@@ -37,7 +37,9 @@ setup_file() {
 	local vmlinux=$VM_BUILD/obj/vmlinux lacking=$BATS_FILE_TMPDIR/lacking
 	objcopy -O binary -j .liveupdate_versions "$vmlinux" "$lacking.list"
 	sed -i 's/memfd-v2/memfd-v9/' "$lacking.list"
-	objcopy -S --update-section .liveupdate_versions="$lacking.list" "$vmlinux" "$lacking"
+	# What tells a kernel is all that has to be in it.
+	objcopy -S -j .rodata -j .liveupdate_versions --update-section .liveupdate_versions="$lacking.list" \
+		"$vmlinux" "$lacking"
 	gzip -1 "$lacking"
 	vm_push "$lacking.gz"
 }
@@ -49,6 +51,8 @@ setup_file() {
 	END
 	stays 6 '/tmp/lacking.gz: this kernel does not understand: memfd-v2' /tmp/lacking.gz --reuse-cmdline
 	stays 6 '/boot/vmlinuz-next: its command line lacks liveupdate=on kho=on: ' "$NEXT"
+	stays 6 '/boot/vmlinuz-next: its command line lacks liveupdate=on kho=on: liveupdate=on' \
+		"$NEXT --cmdline liveupdate=on"
 	stays 6 '/boot/vmlinuz-next: its command line lacks liveupdate=on kho=on: liveupdate=on kho=off' \
 		"$NEXT --cmdline 'liveupdate=on kho=off'"
 	stays 6 '/boot/vmlinuz-next: its command line lacks liveupdate=on kho=on: liveupdate=on liveupdate=0' \
@@ -141,6 +145,17 @@ setup_file() {
 	vm_run "kill $idler"
 	vm_run "luo-sh owner take; luo-sh kexec $NEXT --reuse-cmdline --dry-run; luo-sh owner show; echo \$\$"
 	assert_line "owner ${lines[-1]}"
+}
+
+@test "files that the kernel does not show may be of any type" {
+	vm_spawn 'exec luo-hold make memfd,size=4K,fd=5 -- luo-ioctl open "create s" "preserve 5 1" "run touch /tmp/ready; exec sleep 1000"'
+	holder=$output
+	vm_run 'until [[ -e /tmp/ready ]]; do :; done; luo-sh -j check /boot/vmlinuz-next'
+	json '[.needs, .ok]' '[["liveupdate-test-v1","memfd-v2","luo-v1","kho-v4"],true]'
+	vm_run -e 6 'luo-sh check /tmp/lacking.gz'
+	# Who has the device open has control of live update.
+	stays 5 "$LUO/owner: Device or resource busy (EBUSY)" "$NEXT --reuse-cmdline"
+	vm_run "kill -- -$holder; while [[ -e $LUO/sessions/s ]]; do :; done"
 }
 
 @test "what only a module can take needs that module in the next kernel" {

@@ -3,6 +3,8 @@
 #
 # luo-sh dump: the hand-over, in both formats, when it is complete and when it is not.
 
+# shellcheck disable=SC2154  # vm_run sets stderr
+
 load lib/common
 load lib/luo
 
