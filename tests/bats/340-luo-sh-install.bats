@@ -11,6 +11,7 @@ bats_load_library bats-support
 bats_load_library bats-assert
 bats_load_library bats-file
 load lib/vm
+load lib/luo-sh
 
 setup_file() {
 	export DEST=$BATS_FILE_TMPDIR/dest
@@ -187,4 +188,17 @@ in_order() {
 		done'
 	assert_line "0: luo-sh check $VM_BUILD/compressions/bzImage.lzo"
 	assert_line "1: luo-sh check $BATS_TEST_TMPDIR/image"
+}
+
+@test "on a kernel that knows nothing of live update each command says so" {
+	[[ ! -e /sys/kernel/liveupdate ]] || skip 'this machine has live update'
+	mapfile -t commands < <(luo-sh completion | luo_sh_commands)
+	((${#commands[@]} > 20))
+	for command in "${commands[@]}"; do
+		# shellcheck disable=SC2086  # a command with its arguments
+		run --separate-stderr luo-sh $command
+		assert_equal "$status" 4
+		assert_equal "$output" ''
+		assert_equal "$stderr" "$LUO_SH_UNSUPPORTED"
+	done
 }
