@@ -502,7 +502,9 @@ figures_tell() {
 }
 
 @test "1,000 owners killed while they preserve leave nothing" {
+	# The first figures are what the others wait for to come down to.
 	vm_run -t $((4 * VM_SECONDS)) "$OWNER_PRELUDE$FIGURES"'
+		figures >/dev/null
 		luo-proc crash 100 4
 		for batch in 1 2 3 4; do figures; luo-proc crash 250 4; done; figures'
 	least=1000000

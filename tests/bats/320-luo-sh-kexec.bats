@@ -41,7 +41,8 @@ setup_file() {
 	objcopy -S -j .rodata -j .liveupdate_versions --update-section .liveupdate_versions="$lacking.list" \
 		"$vmlinux" "$lacking"
 	gzip -1 "$lacking"
-	vm_push "$lacking.gz"
+	# Where it is after a kexec, too
+	cp "$lacking.gz" "$VM_DIR/share/"
 }
 
 @test "a kernel that cannot take what is preserved is not gone to, and nothing is torn down" {
@@ -49,7 +50,7 @@ setup_file() {
 		luo-sh session create s
 		luo-hold preserve sessions/s/1 1 memfd,size=64K,seed=1
 	END
-	stays 6 '/tmp/lacking.gz: this kernel does not understand: memfd-v2' /tmp/lacking.gz --reuse-cmdline
+	stays 6 '/boot/lacking.gz: this kernel does not understand: memfd-v2' /boot/lacking.gz --reuse-cmdline
 	stays 6 '/boot/vmlinuz-next: its command line lacks liveupdate=on kho=on: ' "$NEXT"
 	stays 6 '/boot/vmlinuz-next: its command line lacks liveupdate=on kho=on: liveupdate=on' \
 		"$NEXT --cmdline liveupdate=on"
@@ -152,7 +153,7 @@ setup_file() {
 	holder=$output
 	vm_run 'until [[ -e /tmp/ready ]]; do :; done; luo-sh -j check /boot/vmlinuz-next'
 	json '[.needs, .ok]' '[["liveupdate-test-v1","memfd-v2","luo-v1","kho-v4"],true]'
-	vm_run -e 6 'luo-sh check /tmp/lacking.gz'
+	vm_run -e 6 'luo-sh check /boot/lacking.gz'
 	# Who has the device open has control of live update.
 	stays 5 "$LUO/owner: Device or resource busy (EBUSY)" "$NEXT --reuse-cmdline"
 	vm_run "kill -- -$holder; while [[ -e $LUO/sessions/s ]]; do :; done"
