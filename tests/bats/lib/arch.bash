@@ -19,6 +19,10 @@ x86_64)
 	ARCH_RAM_BASE=0
 	# Five levels of page tables cost an emulated guest a quarter of its time.
 	ARCH_TCG_CPU=max,la57=off
+	# The watchdog of 7.3 makes two processors compare their time with interrupts off, and looks at the clock for
+	# when to give up. Before the boot has switched from jiffies that clock stands still then: with a stop_machine()
+	# on the other processor neither goes on for ever. A guest's processors all have the host's time.
+	ARCH_APPEND=' tsc=nowatchdog'
 	# With the sanitizers ACPI's interpreter takes half a minute to route interrupts, which virtio does not need.
 	ARCH_DEBUG_APPEND=' acpi=noirq'
 	;;
@@ -32,6 +36,7 @@ arm64)
 	ARCH_RAM_BASE=0x40000000
 	# Pointer authentication by QEMU's own algorithm: the architected one is slow to emulate.
 	ARCH_TCG_CPU=max,pauth-impdef=on
+	ARCH_APPEND=
 	ARCH_DEBUG_APPEND=
 	;;
 *)

@@ -25,7 +25,7 @@ VM_MEMORY=512M
 VM_CPUS=2
 # What the next kernel has to boot in: its image, its root packed and unpacked, its early allocations.
 VM_SCRATCH=16M,112M,16M
-VM_APPEND=
+VM_APPEND=$ARCH_APPEND
 if [[ ${DEBUG:-0} != 0 ]]; then
 	VM_SECONDS=120
 	VM_BOOT_SECONDS=300
@@ -35,7 +35,7 @@ if [[ ${DEBUG:-0} != 0 ]]; then
 	# own timers complain of it.
 	VM_CPUS=1
 	VM_SCRATCH=64M,512M,64M
-	VM_APPEND=$ARCH_DEBUG_APPEND
+	VM_APPEND+=$ARCH_DEBUG_APPEND
 fi
 
 VM_BUILD=${VM_BUILD:-$VM_REPO/build/$ARCH$([[ ${DEBUG:-0} == 0 ]] || echo -debug)}
