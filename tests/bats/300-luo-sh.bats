@@ -9,11 +9,6 @@ load lib/common
 load lib/luo
 load lib/luo-sh
 
-# json FILTER WANT: what jq makes of the output.
-json() {
-	assert_equal "$(jq -c "$1" <<<"$output")" "$2"
-}
-
 # refuses STATUS LINE COMMAND: it ends like that, with this line on stderr, and changes nothing.
 refuses() {
 	luo_run <<-END

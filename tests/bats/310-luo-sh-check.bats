@@ -7,6 +7,7 @@ bats_require_minimum_version 1.8.0
 bats_load_library bats-support
 bats_load_library bats-assert
 load lib/vm
+load lib/luo-sh
 
 setup_file() {
 	export LUO_SH=$BATS_FILE_TMPDIR/luo-sh/luo-sh
@@ -27,11 +28,6 @@ check() {
 	# shellcheck disable=SC2154  # run sets it
 	echo "luo-sh check $*: $status: $output $stderr"
 	assert_equal "$status" "$want"
-}
-
-# json FILTER WANT: what jq makes of the output.
-json() {
-	assert_equal "$(jq -c "$1" <<<"$output")" "$2"
 }
 
 # refused LINE: the image could not be judged, as that says.

@@ -7,13 +7,9 @@
 
 load lib/common
 load lib/luo
+load lib/luo-sh
 
 NEXT='/boot/vmlinuz-next --initrd /boot/initrd-next'
-
-# json FILTER WANT: what jq makes of the output.
-json() {
-	assert_equal "$(jq -c "$1" <<<"$output")" "$2"
-}
 
 # stays STATUS LINE ARGUMENT…: luo-sh kexec ends like that, with this line on stderr. Nothing is changed or loaded.
 stays() {

@@ -7,11 +7,7 @@
 
 load lib/common
 load lib/luo
-
-# json FILTER WANT: what jq makes of the output.
-json() {
-	assert_equal "$(jq -c "$1" <<<"$output")" "$2"
-}
+load lib/luo-sh
 
 OUT=/sys/kernel/debug/kho/out/sub_fdts/LUO
 IN=/sys/kernel/debug/kho/in/sub_fdts/LUO

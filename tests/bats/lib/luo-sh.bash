@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What is known of luo-sh's commands. LUO is the directory that it drives.
+# What is known of luo-sh's commands, and a look at what they print.
 
 # luo_sh_commands: make of "luo-sh completion" on stdin, the table of its commands, a line for each command that
 # needs the kernel's support, with its arguments.
 luo_sh_commands() {
 	sed -E '/^(help|version|completion|batch|dump)/d
 		s/ \[[^]]*\](\.\.\.)?//g; s/\.\.\.//; s/--fd N/--fd 1/; s/STATE/normal/; s|IMAGE|/boot/vmlinuz-next|'
+}
+
+# json FILTER WANT: what jq makes of the output.
+# shellcheck disable=SC2154  # run and vm_run set it
+json() {
+	assert_equal "$(jq -c "$1" <<<"$output")" "$2"
 }
 
 # shellcheck disable=SC2034  # for those who load this
