@@ -87,19 +87,13 @@ static int check_cmdline(const char *cmdline, struct json_object *verdict)
 static int check_owner(void)
 {
 	const char *owner = luo_read(NULL, "owner");
-	char pid[16], text[16];
-	int pidfd, status;
+	char pid[16];
 
 	if (!owner || !strcmp(owner, "none"))
 		return STATUS_OK;
+	/* It stands where the next file that is read goes */
 	snprintf(pid, sizeof(pid), "%s", owner);
-	status = process_open(pid, &pidfd);
-	if (status)
-		return status;
-	snprintf(text, sizeof(text), "%d\n", pidfd);
-	status = luo_write(text, NULL, "owner");
-	close(pidfd);
-	return status;
+	return set_owner(NULL, pid);
 }
 
 static int load(const char *image, const char *initrd, const char *cmdline)

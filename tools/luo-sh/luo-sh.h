@@ -143,6 +143,7 @@ int cmd_fd_save(const struct args *args);
 int cmd_fd_restore(const struct args *args);
 
 /* owner.c */
+int set_owner(const char *dir, const char *pid);
 int cmd_session_claim(const struct args *args);
 int cmd_session_release(const struct args *args);
 int cmd_owner_show(const struct args *args);

@@ -6,7 +6,8 @@
 
 #include "luo-sh.h"
 
-static int set_owner(const char *dir, const char *pid)
+/* Bind live update (@dir is NULL) or a session to a process, by its pidfd */
+int set_owner(const char *dir, const char *pid)
 {
 	char text[16];
 	int pidfd, status;
