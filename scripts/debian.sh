@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Roots made of Debian packages, taken from where the machine takes its own. Sourced, never run.
+
+# debian_release: the release that this machine is of.
+debian_release() (
+	# shellcheck disable=SC1091  # the machine's
+	. /etc/os-release && echo "$VERSION_CODENAME"
+)
+
+# debian_bootstrap SUITE TARGET [OPTION…]: what mmdebstrap makes of the packages of a release, in TARGET.
+debian_bootstrap() {
+	local release mirror proxy
+	release=$(debian_release)
+	mirror=${MIRROR:-$(apt-get indextargets --format "\$(REPO_URI)" 'Origin: Debian' "Codename: $release" | sort -u | head -n 1)}
+	if [[ -z $mirror ]]; then
+		echo "${0##*/}: apt knows no Debian mirror for $release (apt-get update?)" >&2
+		return 1
+	fi
+	eval "$(apt-config shell proxy Acquire::http::Proxy)"
+	mmdebstrap --quiet "${@:3}" ${proxy:+--aptopt="Acquire::http::Proxy \"$proxy\""} \
+		"$1" "$2" "deb $mirror $1 main"
+}
