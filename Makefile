@@ -54,6 +54,7 @@ check: kernel stock-kernel
 	@scripts/deps test
 	@scripts/selftests
 	@scripts/compressions
+	@scripts/debroot
 	@tests/run
 
 fuzz: source
