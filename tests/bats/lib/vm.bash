@@ -58,12 +58,15 @@ vm_probe_accel() {
 	echo tcg
 }
 
-# vm_command [-m MEMORY] [-c CPUS] [-a APPEND] [-- QEMU ARGUMENT…]: set vm_command, the QEMU command line but for
-# the console, and put what the guest finds on /boot into $VM_DIR/share.
+# vm_command [-r ROOT] [-m MEMORY] [-c CPUS] [-a APPEND] [-- QEMU ARGUMENT…]: set vm_command, the QEMU command line
+# but for the console, and put what the guest finds on /boot into $VM_DIR/share. With a ROOT it has the disk that
+# scripts/debroot makes under that name, in a copy of its own; else the initramfs.
 vm_command() {
-	local memory=$VM_MEMORY cpus=$VM_CPUS append='' opt OPTIND
-	while getopts m:c:a: opt; do
+	local root='' memory=$VM_MEMORY cpus=$VM_CPUS append='' opt OPTIND
+	local -a boot
+	while getopts r:m:c:a: opt; do
 		case $opt in
+		r) root=$OPTARG ;;
 		m) memory=$OPTARG ;;
 		c) cpus=$OPTARG ;;
 		a) append+=" $OPTARG" ;;
@@ -74,7 +77,15 @@ vm_command() {
 
 	: "${VM_ACCEL:=$(vm_probe_accel)}"
 	vm_next "${VM_IMAGE:-$VM_BUILD/$ARCH_IMAGE}"
-	cp "$VM_BUILD/initramfs.cpio.gz" "$VM_DIR/share/initrd-next"
+	if [[ -n $root ]]; then
+		rm -f "$VM_DIR/share/initrd-next"
+		cp -r "$VM_REPO/build/$ARCH/guest/usr/bin" "$VM_DIR/share"
+		boot=(-drive "file=$VM_REPO/build/$ARCH/debian-$root.img,format=raw,if=virtio,snapshot=on")
+		append=" root=/dev/vda rw$append"
+	else
+		cp "$VM_BUILD/initramfs.cpio.gz" "$VM_DIR/share/initrd-next"
+		boot=(-initrd "$VM_DIR/share/initrd-next")
+	fi
 	cp "$VM_BUILD"/modules/*.ko "$VM_DIR/share"
 
 	vm_command=("${ARCH_QEMU[@]}" -smp "$cpus" -m "$memory" -nodefaults -display none -no-reboot)
@@ -86,7 +97,7 @@ vm_command() {
 	# anew each time they start, and when the next kernel unpacks its root over their pages, each store searches
 	# the page's translations: ten seconds and more after some hundred programs.
 	vm_command+=(
-		-kernel "$VM_DIR/share/vmlinuz-next" -initrd "$VM_DIR/share/initrd-next"
+		-kernel "$VM_DIR/share/vmlinuz-next" "${boot[@]}"
 		-append "console=$ARCH_CONSOLE panic=-1 norandmaps kho=on liveupdate=on kho_scratch=$VM_SCRATCH$VM_APPEND$append"
 		-device virtio-rng-pci -device virtio-serial-pci
 		-chardev "socket,id=agent,path=$VM_DIR/agent.sock,server=on,wait=off"
@@ -97,7 +108,7 @@ vm_command() {
 	)
 }
 
-# vm_start [-m MEMORY] [-c CPUS] [-a APPEND] [-- QEMU ARGUMENT…]: boot, until the agent answers.
+# vm_start [-r ROOT] [-m MEMORY] [-c CPUS] [-a APPEND] [-- QEMU ARGUMENT…]: boot, until the agent answers.
 vm_start() {
 	local vm_command
 	vm_command "$@" || return
@@ -222,7 +233,7 @@ vm_next() {
 
 # vm_load: make the guest's kernel ready to kexec into /boot/vmlinuz-next, with its own command line.
 vm_load() {
-	vm_run -t "$VM_BOOT_SECONDS" "kexec -s -l /boot/vmlinuz-next --reuse-cmdline --initrd=/boot/initrd-next"
+	vm_run -t "$VM_BOOT_SECONDS" 'luo-kexec -l'
 }
 
 # vm_await_kernel: wait for the next kernel, of a kexec that was done otherwise.
@@ -278,7 +289,7 @@ vm_console() {
 	tr -d '\r' <"$VM_DIR/console.log"
 }
 
-# vm_stop: switch the machine off. It has no disk that could want to be synced.
+# vm_stop: switch the machine off. It has no disk that anybody wants to see again.
 vm_stop() {
 	vm_alive || return 0
 	kill "$(<"$VM_DIR/pid")"
