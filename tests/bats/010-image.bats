@@ -22,7 +22,7 @@ load lib/vm
 	assert_line --regexp '\] +memfd-v2$'
 
 	# The head of the section, and strings of one size behind it
-	objcopy -O binary -j .liveupdate_versions "$VM_BUILD/obj/vmlinux" "$BATS_TEST_TMPDIR/versions"
+	"$ARCH_GNU-objcopy" -O binary -j .liveupdate_versions "$VM_BUILD/obj/vmlinux" "$BATS_TEST_TMPDIR/versions"
 	run od -A n -t x4 -N 8 "$BATS_TEST_TMPDIR/versions"
 	assert_output ' 4c565550 00000001'
 	size=$(stat -c %s "$BATS_TEST_TMPDIR/versions")

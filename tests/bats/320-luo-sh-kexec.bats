@@ -31,10 +31,10 @@ setup_file() {
 	guest_start
 	# A kernel that is ours, but for one file type of another version
 	local vmlinux=$VM_BUILD/obj/vmlinux lacking=$BATS_FILE_TMPDIR/lacking
-	objcopy -O binary -j .liveupdate_versions "$vmlinux" "$lacking.list"
+	"$ARCH_GNU-objcopy" -O binary -j .liveupdate_versions "$vmlinux" "$lacking.list"
 	sed -i 's/memfd-v2/memfd-v9/' "$lacking.list"
 	# What tells a kernel is all that has to be in it.
-	objcopy -S -j .rodata -j .liveupdate_versions --update-section .liveupdate_versions="$lacking.list" \
+	"$ARCH_GNU-objcopy" -S -j .rodata -j .liveupdate_versions --update-section .liveupdate_versions="$lacking.list" \
 		"$vmlinux" "$lacking"
 	gzip -1 "$lacking"
 	# Where it is after a kexec, too

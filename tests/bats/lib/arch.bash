@@ -17,6 +17,8 @@ x86_64)
 	ARCH_QEMU=(qemu-system-x86_64 -machine q35)
 	# Where the memory begins, as long as it is all of a piece.
 	ARCH_RAM_BASE=0
+	# What the next kernel has to boot in: its image, its root packed and unpacked, its early allocations.
+	ARCH_SCRATCH=16M,112M,16M
 	# Five levels of page tables cost an emulated guest a quarter of its time.
 	ARCH_TCG_CPU=max,la57=off
 	# The watchdog of 7.3 makes two processors compare their time with interrupts off, and looks at the clock for
@@ -34,6 +36,8 @@ arm64)
 	ARCH_CONSOLE=ttyAMA0
 	ARCH_QEMU=(qemu-system-aarch64 -machine virt)
 	ARCH_RAM_BASE=0x40000000
+	# kexec puts the image into the low area here, and the root above it: that area has to hold both.
+	ARCH_SCRATCH=48M,112M,16M
 	# Pointer authentication by QEMU's own algorithm: the architected one is slow to emulate.
 	ARCH_TCG_CPU=max,pauth-impdef=on
 	ARCH_APPEND=
@@ -44,15 +48,3 @@ arm64)
 	exit 1
 	;;
 esac
-
-# arch_cc: the C compiler for the guest.
-arch_cc() {
-	if command -v "$ARCH_GNU-gcc" >/dev/null; then
-		"$ARCH_GNU-gcc" "$@"
-	elif [[ $(uname -m) == "${ARCH_GNU%%-*}" ]]; then
-		cc "$@"
-	else
-		echo "$ARCH_GNU-gcc not found (package gcc-${ARCH_GNU//_/-})" >&2
-		return 1
-	fi
-}

@@ -23,8 +23,7 @@ VM_SECONDS=30
 VM_BOOT_SECONDS=60
 VM_MEMORY=512M
 VM_CPUS=2
-# What the next kernel has to boot in: its image, its root packed and unpacked, its early allocations.
-VM_SCRATCH=16M,112M,16M
+VM_SCRATCH=$ARCH_SCRATCH
 VM_APPEND=$ARCH_APPEND
 if [[ ${DEBUG:-0} != 0 ]]; then
 	VM_SECONDS=120
