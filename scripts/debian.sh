@@ -3,6 +3,10 @@
 #
 # Roots made of Debian packages, taken from where the machine takes its own. Sourced, never run.
 
+# What luo-sh is compiled with.
+# shellcheck disable=SC2034  # for those who source this
+luo_sh_packages=libbz2-dev,libelf-dev,libfdt-dev,libjson-c-dev,liblz4-dev,liblzma-dev,liblzo2-dev,libzstd-dev,zlib1g-dev
+
 # debian_release: the release that this machine is of.
 debian_release() (
 	# shellcheck disable=SC1091  # the machine's
