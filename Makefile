@@ -6,20 +6,22 @@
 ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
 export ARCH DEBUG DESTDIR KSRC KVER MIRROR T V
 
-.PHONY: help source kernel stock-kernel tools install demo vm check fuzz lint clean distclean
+.PHONY: help source kernel stock-kernel tools install deb demo vm check fuzz lint configs clean distclean
 
 help:
 	@echo 'make demo        show a live update in a virtual machine'
 	@echo 'make check       run the unit tests and all tests in virtual machines'
-	@echo 'make check T=F   run tests/bats/F.bats only'
+	@echo 'make check T=F   run those of tests/bats only that have F in their name'
 	@echo 'make vm          a shell in the virtual machine'
 	@echo 'make kernel      build the kernel and the root of the virtual machine'
 	@echo 'make stock-kernel'
 	@echo '                 build the base kernel as it is'
 	@echo 'make tools       build luo-sh'
 	@echo 'make install     install luo-sh, DESTDIR=DIR: there'
+	@echo 'make deb         make a Debian package of luo-sh'
 	@echo 'make fuzz        try the readers of hand-overs with any input, for ten minutes'
 	@echo 'make lint        check the sources'
+	@echo 'make configs     compile our objects in many configurations'
 	@echo 'make clean       remove what was built, but keep what was downloaded'
 	@echo 'make distclean   remove all of build/'
 	@echo
@@ -43,6 +45,9 @@ tools: source
 install: source
 	@scripts/tools install
 
+deb: source
+	@scripts/deb
+
 demo vm: kernel
 	@scripts/deps test
 	@scripts/$@
@@ -64,6 +69,11 @@ fuzz: source
 lint: source
 	@scripts/deps lint
 	@scripts/lint
+
+configs: source
+	@scripts/deps configs
+	@scripts/source configs
+	@scripts/configs
 
 clean:
 	@find build -mindepth 1 -maxdepth 1 ! -name apt -exec rm -rf {} +
