@@ -53,13 +53,11 @@ demo vm: kernel
 	@scripts/$@
 
 stock-kernel: source
-	@DEBUG= scripts/stock
+	@scripts/stock
 
-check: kernel stock-kernel
+check: kernel
 	@scripts/deps test
-	@scripts/selftests
-	@scripts/compressions
-	@scripts/debroot
+	@tests/prepare
 	@tests/run
 
 fuzz: source

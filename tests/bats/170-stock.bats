@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The base kernel as it is, with its own live update, before and after ours.
+#
+# Needs: stock
 
 load lib/common
 load lib/luo

@@ -3,6 +3,9 @@
 #
 # The base kernel's own tests of live update, unmodified: programs that were written for /dev/liveupdate find in
 # this kernel what they know.
+#
+# Needs: selftests
+
 # shellcheck disable=SC2154  # vm_run sets status, output, stderr
 
 load lib/common

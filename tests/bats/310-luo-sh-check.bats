@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # luo-sh check: what it reads out of images of kernels. Runs on this machine, with what is needed given.
+#
+# Needs: compressions, stock
 
 bats_require_minimum_version 1.8.0
 bats_load_library bats-support

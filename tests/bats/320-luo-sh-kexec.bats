@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # luo-sh kexec: goes to the next kernel, and not to one that cannot take what is preserved.
+#
+# Needs: stock
 
 # shellcheck disable=SC2154  # vm_run sets stderr
 

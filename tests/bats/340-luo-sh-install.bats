@@ -3,6 +3,8 @@
 #
 # What comes with luo-sh: manual pages, completion, the units and scripts; and that its memory is in order. Runs on
 # this machine.
+#
+# Needs: compressions
 
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154  # scripts for another shell, and what run sets
 

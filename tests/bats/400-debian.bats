@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # A whole Debian as it comes, on a disk: what the other tests have a small root for is the same on a server.
+#
+# Needs: debroot stable
+
 # shellcheck disable=SC2016  # what is quoted is for the guest
 
 load lib/common
