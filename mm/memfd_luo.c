@@ -44,12 +44,10 @@
 #include <uapi/linux/memfd.h>
 
 #include "internal.h"
+#include "memfd_luo.h"
 
 /* Folios that are pinned at a time */
 #define MEMFD_LUO_BATCH		64
-
-/* What an entry may say in flags, and always says: see memfd_luo_add() */
-#define MEMFD_LUO_FOLIO_FLAGS	(MEMFD_LUO_FOLIO_DIRTY | MEMFD_LUO_FOLIO_UPTODATE)
 
 /* F_SEAL_EXEC on a file that can be executed brings these along. */
 #define MEMFD_LUO_EXEC_SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | \
@@ -440,150 +438,6 @@ static void memfd_luo_unfreeze(struct liveupdate_file_op_args *args)
 		wake_up_all(&memfd_luo_thaw_wait);
 }
 
-/**
- * struct memfd_luo_in - a file that is on its way back
- * @ser:       a copy of what was handed over
- * @saved:     the pages that told of it, which are kept until all is done so
- *             that an attempt that failed can be gone on with: first those of
- *             the entries, then those that point to them, then the one of @ser
- * @nr_saved:  how many they are
- * @nr_taken:  of how many entries, from the first on, we have the folios
- * @file:      the file, all of it a hole so far, or NULL
- */
-struct memfd_luo_in {
-	struct memfd_luo_ser ser;
-	void **saved;
-	unsigned long nr_saved;
-	u64 nr_taken;
-	struct file *file;
-};
-
-#define MEMFD_LUO_PER_PAGE	(PAGE_SIZE / sizeof(struct memfd_luo_folio_ser))
-
-/* Take 2^order pages back from KHO, which nobody did before. */
-static void *memfd_luo_take_pages(u64 phys, unsigned int order)
-{
-	struct page *page;
-
-	if (kho_preserved_order(phys) != order)
-		return NULL;
-	page = kho_restore_pages(phys, 1UL << order);
-	return page ? page_address(page) : NULL;
-}
-
-/* Take back the pages of the entries, and those that point to them. */
-static int memfd_luo_take_saved(struct memfd_luo_in *in)
-{
-	const struct kho_vmalloc *kv = &in->ser.folios;
-	unsigned long chunks = kv->total_pages;
-	struct kho_vmalloc_chunk *chunk;
-	u64 phys = kv->first.phys;
-	int i, j;
-	void *p;
-
-	while (phys) {
-		chunk = memfd_luo_take_pages(phys, 0);
-		/* One that holds nothing can only be the last. */
-		if (!chunk || (!chunk->phys[0] && chunk->hdr.next.phys))
-			return -EINVAL;
-		for (i = 0; i < ARRAY_SIZE(chunk->phys) && chunk->phys[i]; i++) {
-			if (in->nr_saved + (1UL << kv->order) > kv->total_pages)
-				return -EINVAL;
-			p = memfd_luo_take_pages(chunk->phys[i], kv->order);
-			if (!p)
-				return -EINVAL;
-			for (j = 0; j < 1 << kv->order; j++)
-				in->saved[in->nr_saved++] = p + j * PAGE_SIZE;
-		}
-		in->saved[chunks++] = chunk;
-		phys = chunk->hdr.next.phys;
-	}
-	if (in->nr_saved != kv->total_pages)
-		return -EINVAL;
-	in->nr_saved = chunks;
-	return 0;
-}
-
-static struct memfd_luo_ser *memfd_luo_ser(u64 data)
-{
-	struct memfd_luo_ser *ser = liveupdate_preserved_data(data, sizeof(*ser));
-
-	if (!ser || ser->size > MAX_LFS_FILESIZE || ser->pos > MAX_LFS_FILESIZE ||
-	    ser->folios.total_pages > totalram_pages() ||
-	    ser->folios.order > MAX_PAGE_ORDER ||
-	    ser->nr_folios > (u64)ser->folios.total_pages * MEMFD_LUO_PER_PAGE)
-		return ERR_PTR(-EINVAL);
-	if (ser->flags || ser->seals & ~MEMFD_LUO_ALL_SEALS)
-		return ERR_PTR(-EOPNOTSUPP);
-	return ser;
-}
-
-static void memfd_luo_in_free(struct memfd_luo_in *in)
-{
-	kvfree(in->saved);
-	kfree(in);
-}
-
-static struct memfd_luo_in *memfd_luo_in_alloc(u64 data)
-{
-	struct memfd_luo_ser *ser = memfd_luo_ser(data);
-	struct memfd_luo_in *in;
-	int err;
-
-	if (IS_ERR(ser))
-		return ERR_CAST(ser);
-	in = kzalloc_obj(*in);
-	if (!in)
-		return ERR_PTR(-ENOMEM);
-	in->ser = *ser;
-
-	/* A page of entries, one that points to it, none full: at most. */
-	in->saved = kvmalloc_objs(*in->saved, 2 * (u64)ser->folios.total_pages + 2);
-	if (!in->saved) {
-		memfd_luo_in_free(in);
-		return ERR_PTR(-ENOMEM);
-	}
-
-	err = memfd_luo_take_saved(in);
-	if (!err && !memfd_luo_take_pages(data, 0))
-		err = -EINVAL;
-	if (err) {
-		memfd_luo_in_free(in);
-		return ERR_PTR(err);
-	}
-	in->saved[in->nr_saved++] = ser;
-	return in;
-}
-
-static struct memfd_luo_folio_ser *memfd_luo_entry(struct memfd_luo_in *in, u64 i)
-{
-	struct memfd_luo_folio_ser *page = in->saved[i / MEMFD_LUO_PER_PAGE];
-
-	return &page[i % MEMFD_LUO_PER_PAGE];
-}
-
-static struct folio *memfd_luo_entry_folio(struct memfd_luo_in *in, u64 i)
-{
-	return pfn_folio(memfd_luo_entry(in, i)->pfn);
-}
-
-/* Take the folio of an entry back from KHO, if it can be one of the file's. */
-static int memfd_luo_take_folio(struct memfd_luo_in *in, u64 i)
-{
-	const struct memfd_luo_folio_ser *entry = memfd_luo_entry(in, i);
-	phys_addr_t phys = PFN_PHYS(entry->pfn);
-	int order = kho_preserved_order(phys);
-
-	if (order < 0 || order > MAX_PAGECACHE_ORDER ||
-	    (order && !IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE)) ||
-	    entry->flags & ~MEMFD_LUO_FOLIO_FLAGS ||
-	    entry->index >= DIV_ROUND_UP_ULL(in->ser.size, PAGE_SIZE) ||
-	    !IS_ALIGNED(entry->index, 1UL << order))
-		return -EINVAL;
-
-	return kho_restore_folio(phys) ? 0 : -EINVAL;
-}
-
 /*
  * Put a folio into the file; on failure it is as before. It stays off the LRU
  * lists, so that memfd_luo_remove() can still take it out.
@@ -685,12 +539,9 @@ static int memfd_luo_fill(struct memfd_luo_in *in)
 	}
 	inode = file_inode(in->file);
 
-	for (; in->nr_taken < in->ser.nr_folios; in->nr_taken++) {
-		err = memfd_luo_take_folio(in, in->nr_taken);
-		if (err)
-			return err;
-		cond_resched();
-	}
+	err = memfd_luo_take_folios(in);
+	if (err)
+		return err;
 
 	for (i = 0; i < in->nr_taken; i++) {
 		err = memfd_luo_insert(inode, memfd_luo_entry_folio(in, i),
@@ -713,14 +564,6 @@ err_remove:
 		cond_resched();
 	}
 	return err;
-}
-
-/* All is done: free what told of the file. */
-static void memfd_luo_free_saved(struct memfd_luo_in *in)
-{
-	while (in->nr_saved)
-		free_page((unsigned long)in->saved[--in->nr_saved]);
-	memfd_luo_in_free(in);
 }
 
 static int memfd_luo_retrieve(struct liveupdate_file_op_args *args)
@@ -748,7 +591,6 @@ static int memfd_luo_retrieve(struct liveupdate_file_op_args *args)
 static void memfd_luo_finish(struct liveupdate_file_op_args *args)
 {
 	struct memfd_luo_in *in = args->private_data;
-	u64 i;
 
 	if (args->retrieve_status > 0)
 		return;
@@ -759,14 +601,7 @@ static void memfd_luo_finish(struct liveupdate_file_op_args *args)
 		return;
 	}
 
-	for (i = 0; i < in->ser.nr_folios; i++) {
-		if (i >= in->nr_taken && memfd_luo_take_folio(in, i)) {
-			pr_warn_ratelimited("entry %llu is damaged, memory stays reserved\n", i);
-			continue;
-		}
-		folio_put(memfd_luo_entry_folio(in, i));
-		cond_resched();
-	}
+	memfd_luo_put_folios(in);
 	if (in->file)
 		fput(in->file);
 	memfd_luo_free_saved(in);
