@@ -4,7 +4,7 @@
 # They take their variables from the environment.
 
 ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
-export ARCH DEBUG DESTDIR KSRC KVER MIRROR T V
+export ARCH DEBUG DESTDIR FUZZ_SECONDS KSRC KVER MIRROR T V
 
 .PHONY: help source kernel stock-kernel tools install deb demo vm check fuzz lint configs clean distclean
 
@@ -19,7 +19,7 @@ help:
 	@echo 'make tools       build luo-sh'
 	@echo 'make install     install luo-sh, DESTDIR=DIR: there'
 	@echo 'make deb         make a Debian package of luo-sh'
-	@echo 'make fuzz        try the readers of hand-overs with any input, for ten minutes'
+	@echo 'make fuzz        try the readers of hand-overs with any input, for ten minutes each'
 	@echo 'make lint        check the sources'
 	@echo 'make configs     compile our objects in many configurations'
 	@echo 'make clean       remove what was built, but keep what was downloaded'

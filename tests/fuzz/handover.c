@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The kernel's readers of luo-v1 and luo-v5, given any bytes for a hand-over.
- *
- * The input is the physical memory that the previous kernel preserved: pages, from
- * the address BASE on, of which the first is the root. Each is a piece of memory of
- * its own, so that the sanitizers see what reaches beyond it, or into one that was
- * given back. What the core is told is checked here as the core relies on it.
+ * The kernel's readers of luo-v1 and luo-v5, given any bytes for a hand-over. The
+ * first piece of memory is its root. What the core is told is checked here as the
+ * core relies on it.
  */
 #include "../../kernel/liveupdate/luo_internal.h"
+#include "memory.h"
 
 /* What only writing needs is nowhere. */
 #pragma weak folio_address
@@ -15,7 +13,6 @@
 #pragma weak folio_nr_pages
 #pragma weak folio_order
 #pragma weak get_order
-#pragma weak kfree
 #pragma weak kho_add_subtree
 #pragma weak kho_alloc_preserve
 #pragma weak kho_block_set_destroy
@@ -27,7 +24,6 @@
 #pragma weak kho_preserve_folio
 #pragma weak kho_remove_subtree
 #pragma weak kho_unpreserve_free
-#pragma weak kmalloc
 #pragma weak list_empty
 #pragma weak luo_flb_nr_outgoing
 #pragma weak luo_flb_write
@@ -41,14 +37,9 @@
 #include "../../kernel/liveupdate/luo_abi_v1.c"
 #include "../../kernel/liveupdate/luo_abi_v5.c"
 
-#define BASE		0x100000
-#define MAX_PAGES	64
 #define MAX_SESSIONS	64
 #define MAX_FILES	256
 
-/* The pages, and which of them KHO still has */
-static void *pages[MAX_PAGES];
-static bool is_preserved[MAX_PAGES];
 static struct luo_session *sessions[MAX_SESSIONS];
 static unsigned int nr_sessions;
 static u64 tokens[MAX_FILES];
@@ -58,41 +49,6 @@ static unsigned int nr_lines;
 
 struct luo_session_list luo_incoming, luo_outgoing;
 struct rw_semaphore luo_freeze_rwsem;
-
-void *liveupdate_preserved_data(u64 phys, u64 size)
-{
-	u64 n = (phys - BASE) / PAGE_SIZE;
-
-	if (phys < BASE || phys % PAGE_SIZE || n >= MAX_PAGES || size > PAGE_SIZE || !is_preserved[n])
-		return NULL;
-	return pages[n];
-}
-
-struct folio *kho_restore_folio(phys_addr_t phys)
-{
-	u64 n = (phys - BASE) / PAGE_SIZE;
-
-	/* The kernel warns of it. */
-	assert(n < MAX_PAGES && is_preserved[n]);
-	is_preserved[n] = false;
-	return pages[n];
-}
-
-struct folio *virt_to_folio(const void *p)
-{
-	return (void *)p;
-}
-
-void folio_put(struct folio *folio)
-{
-	unsigned int n;
-
-	for (n = 0; n < MAX_PAGES && pages[n] != folio; n++)
-		;
-	assert(folio && n < MAX_PAGES && !is_preserved[n]);
-	free(pages[n]);
-	pages[n] = NULL;
-}
 
 struct luo_session *luo_session_alloc(const char *name, struct luo_session_list *list)
 {
@@ -160,37 +116,29 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	const struct luo_abi *abi;
 	const char *name;
 	unsigned int n;
+	size_t root_size;
+	void *root;
 	u64 number;
 
 	nr_sessions = nr_files = nr_lines = 0;
-	for (n = 0; n < MAX_PAGES && n * PAGE_SIZE < size; n++) {
-		size_t len = size - n * PAGE_SIZE;
-
-		pages[n] = calloc(1, PAGE_SIZE);
-		is_preserved[n] = true;
-		memcpy(pages[n], data + n * PAGE_SIZE, len < PAGE_SIZE ? len : PAGE_SIZE);
-	}
-	if (!n)
+	memory_load(data, size);
+	if (!nr_memory)
 		return 0;
 
-	abi = luo_abi_identify(pages[0], PAGE_SIZE, &name);
+	root_size = PAGE_SIZE << memory[0].order;
+	abi = luo_abi_identify(memory[0].mem, root_size, &name);
 	if (abi) {
-		void *root = luo_abi_take(BASE, PAGE_SIZE);
-
+		root = luo_abi_take(BASE, root_size);
 		abi->read_flbs(root);
 		abi->read_number(root, &number);
 		abi->read(root);
 		luo_abi_free(root);
 	} else if (name) {
-		assert(strlen(name) < PAGE_SIZE);
+		assert(strlen(name) < root_size);
 	}
 
 	for (n = 0; n < nr_sessions; n++)
 		free(sessions[n]);
-	for (n = 0; n < MAX_PAGES; n++) {
-		free(pages[n]);
-		pages[n] = NULL;
-		is_preserved[n] = false;
-	}
+	memory_unload();
 	return 0;
 }

@@ -30,10 +30,22 @@ typedef uint64_t phys_addr_t;
 #define __aligned(n)	__attribute__((aligned(n)))
 #define __private
 #define __init
-#define PAGE_SIZE	4096
+#define PAGE_SHIFT	12
+#define PAGE_SIZE	(1ul << PAGE_SHIFT)
+#define PFN_PHYS(pfn)	((phys_addr_t)(pfn) << PAGE_SHIFT)
+#define BITS_PER_BYTE	8
+#define DECLARE_BITMAP(name, bits) unsigned long name[(bits) / 64]
+#define BIT(n)		(1ul << (n))
 #define ALIGN(x, a)	(((x) + (a) - 1) / (a) * (a))
-#define IS_ENABLED(x)	0
+#define IS_ALIGNED(x, a) ((x) % (a) == 0)
+#define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
+#define DIV_ROUND_UP_ULL(n, d) DIV_ROUND_UP((u64)(n), d)
+#define const_ilog2(n)	__builtin_ctzl(n)
+#define IS_ENABLED(x)	1
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define MAX_LFS_FILESIZE INT64_MAX
+#define MAX_PAGE_ORDER	10
+#define MAX_PAGECACHE_ORDER 9
 
 /* Nothing here runs beside anything else. */
 struct list_head { struct list_head *next, *prev; };
@@ -60,6 +72,7 @@ bool list_empty(const struct list_head *head);
 #define IS_ERR(p)	((unsigned long)(p) >= -4095UL)
 #define PTR_ERR(p)	((long)(p))
 #define ERR_PTR(e)	((void *)(long)(e))
+#define ERR_CAST(p)	((void *)(p))
 #define WARN_ON_ONCE(c)	({ bool __c = (c); assert(!__c); __c; })
 
 static inline size_t size_add(size_t a, size_t b)
@@ -80,7 +93,6 @@ struct folio;
 #define GFP_KERNEL	0
 #define __GFP_ZERO	0
 #define __GFP_NOWARN	0
-#define MAX_PAGE_ORDER	10
 int get_order(size_t size);
 struct folio *folio_alloc(int gfp, unsigned int order);
 void *folio_address(struct folio *folio);
@@ -92,9 +104,6 @@ int kho_add_subtree(const char *name, void *blob, size_t size);
 void kho_remove_subtree(void *blob);
 void *kho_alloc_preserve(size_t size);
 void kho_unpreserve_free(void *p);
-void *kmalloc(size_t size);
-void kfree(void *p);
-#define kmalloc_obj(obj)	kmalloc(sizeof(obj))
 bool sysfs_streq(const char *a, const char *b);
 int sysfs_emit_at(char *page, int at, const char *format, ...);
 
@@ -105,9 +114,23 @@ struct kernel_param_ops {
 #define module_param_cb(name, ops, arg, perm)				\
 	static const void *const __param_##name __used = (ops)
 
-/* Reading */
+/* Reading; a page, and a folio, is where its memory is. */
+struct page;
+int kho_preserved_order(phys_addr_t phys);
 struct folio *kho_restore_folio(phys_addr_t phys);
-struct folio *virt_to_folio(const void *p);
+struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr);
+struct folio *pfn_folio(unsigned long pfn);
 void folio_put(struct folio *folio);
+void free_page(unsigned long address);
+unsigned long totalram_pages(void);
+#define virt_to_folio(p)	((struct folio *)(p))
+#define page_address(p)		((void *)(p))
+#define kmalloc_obj(obj)	malloc(sizeof(obj))
+#define kzalloc_obj(obj)	calloc(1, sizeof(obj))
+#define kvmalloc_objs(obj, n)	((n) > 100 ? NULL : calloc(n, sizeof(obj)))
+#define kfree(p)		free(p)
+#define kvfree(p)		free(p)
+#define cond_resched()		do { } while (0)
+#define pr_warn_ratelimited(...) do { } while (0)
 
 #endif /* _FUZZ_SHIM_H */
