@@ -56,7 +56,7 @@ setup_file() {
 		"$NEXT --cmdline 'liveupdate=on kho=off'"
 	stays 6 '/boot/vmlinuz-next: its command line lacks liveupdate=on kho=on: liveupdate=on liveupdate=0' \
 		"$NEXT --cmdline 'liveupdate=on liveupdate=0'"
-	stays 2 'kexec: --cmdline and --reuse-cmdline are one too many' "$NEXT --cmdline x --reuse-cmdline"
+	stays 2 '--cmdline and --reuse-cmdline are one too many' "$NEXT --cmdline x --reuse-cmdline"
 	stays 2 'kexec: --initrd: given twice' "$NEXT --initrd /tmp/nowhere --reuse-cmdline"
 	stays 1 '/tmp/nowhere: No such file or directory (ENOENT)' \
 		'/boot/vmlinuz-next --initrd /tmp/nowhere --reuse-cmdline'
@@ -69,6 +69,23 @@ setup_file() {
 		luo-hold retrieve incoming/s/1 1 memfd,size=64K,seed=1
 		luo-sh session finish s
 	END
+}
+
+@test "check looks at the command line that the next kernel is to get, if it is told" {
+	lacks='luo-sh: /boot/vmlinuz-next: its command line lacks liveupdate=on kho=on: '
+	vm_run 'luo-sh session create s; luo-sh -j check /boot/vmlinuz-next'
+	json '[.ok, .cmdline]' '[true,null]'
+	vm_run 'luo-sh -j check /boot/vmlinuz-next --reuse-cmdline'
+	json '[.ok, (.cmdline | contains("liveupdate=on"))]' '[true,true]'
+	for text in '' quiet kho=on 'liveupdate=on kho=off' 'kho=on liveupdate=on liveupdate=off'; do
+		vm_run -e 6 "luo-sh -j check /boot/vmlinuz-next --cmdline '$text'"
+		assert_equal "$stderr" "$lacks$text"
+		json '[.ok, .missing, .cmdline]' "[false,[],\"$text\"]"
+	done
+	vm_run -e 2 'luo-sh check /boot/vmlinuz-next --cmdline x --reuse-cmdline'
+	assert_equal "$stderr" 'luo-sh: --cmdline and --reuse-cmdline are one too many'
+	vm_run 'luo-sh session delete s; luo-sh -j check /boot/vmlinuz-next --cmdline ""'
+	json .ok true
 }
 
 @test "with nothing preserved any kernel is good" {

@@ -2,7 +2,8 @@
 /*
  * Can another kernel take what is preserved now? Compared are the hand-over
  * format, the handlers of the files, and the version of KHO itself, with what
- * the image of that kernel understands.
+ * the image of that kernel understands; and its command line has to have live
+ * update on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -146,9 +147,9 @@ static int read_image(const struct args *args, struct image *image)
 	return status;
 }
 
-/* Is each of the needs met? Says so on stderr if not. */
+/* Is each of the needs met? Says so on stderr if not. @cmdline may be NULL. */
 static int compare(const struct image *image, struct json_object *needs,
-		   struct json_object *missing, const char *path)
+		   struct json_object *missing, const char *path, const char *cmdline)
 {
 	const char *need;
 	size_t i;
@@ -160,17 +161,18 @@ static int compare(const struct image *image, struct json_object *needs,
 		    (strncmp(need, KHO_PREFIX, KHO_PREFIX_LEN) || !image_contains(image, need)))
 			add_string(missing, need);
 	}
-	if (!json_object_array_length(missing))
-		return STATUS_OK;
-	return complain(STATUS_MISMATCH, "%s: this kernel does not understand: %s", path,
-			join(missing));
+	if (json_object_array_length(missing))
+		return complain(STATUS_MISMATCH, "%s: this kernel does not understand: %s", path,
+				join(missing));
+	return cmdline && i ? cmdline_check(cmdline, path) : STATUS_OK;
 }
 
 /*
- * Check the image that the command names. With --need that is what is needed,
- * whatever is preserved. The verdict is made for STATUS_OK and STATUS_MISMATCH.
+ * Check the image that the command names, and the command line that it is to get,
+ * NULL for one that nobody knows. With --need that is what is needed, whatever is
+ * preserved. The verdict is made for STATUS_OK and STATUS_MISMATCH.
  */
-int check(const struct args *args, struct json_object **verdict)
+int check(const struct args *args, const char *cmdline, struct json_object **verdict)
 {
 	struct json_object *needs, *missing;
 	struct image image;
@@ -195,7 +197,10 @@ int check(const struct args *args, struct json_object **verdict)
 			find_needs(&image, needs, *verdict);
 		json_object_object_add(*verdict, "needs", needs);
 		json_object_object_add(*verdict, "missing", missing);
-		status = compare(&image, needs, missing, args->words[0]);
+		if (cmdline)
+			json_object_object_add(*verdict, "cmdline",
+					       json_object_new_string(cmdline));
+		status = compare(&image, needs, missing, args->words[0], cmdline);
 		json_object_object_add(*verdict, "ok", json_object_new_boolean(!status));
 	}
 	image_close(&image);
@@ -205,11 +210,14 @@ int check(const struct args *args, struct json_object **verdict)
 int cmd_check(const struct args *args)
 {
 	struct json_object *verdict;
+	char cmdline[CMDLINE_SIZE];
 	int status = args_option(args, "need") ? STATUS_OK : luo_supported();
 
+	if (!status)
+		status = cmdline_choose(args, cmdline);
 	if (status)
 		return status;
-	status = check(args, &verdict);
+	status = check(args, cmdline_is_given(args) ? cmdline : NULL, &verdict);
 	if (verdict)
 		out(verdict);
 	return status;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Images of kernels, and what they tell of themselves */
+/* Images of kernels, what they tell of themselves, and their command lines */
 #ifndef IMAGE_H
 #define IMAGE_H
 
@@ -33,7 +33,14 @@ bool image_contains(const struct image *image, const char *text);
 bool image_understands(const struct image *image, const char *version);
 void image_close(struct image *image);
 
+/* cmdline.c */
+#define CMDLINE_SIZE	4096
+
+bool cmdline_is_given(const struct args *args);
+int cmdline_choose(const struct args *args, char text[CMDLINE_SIZE]);
+int cmdline_check(const char *cmdline, const char *image);
+
 /* check.c */
-int check(const struct args *args, struct json_object **verdict);
+int check(const struct args *args, const char *cmdline, struct json_object **verdict);
 
 #endif /* IMAGE_H */

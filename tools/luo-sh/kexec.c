@@ -15,71 +15,6 @@
 /* systemd, when it is what runs the machine, stops it in order. */
 #define SYSTEMD		"/run/systemd/system"
 
-/* The command line of the running kernel, or an empty one */
-static int read_cmdline(char *text, size_t size)
-{
-	int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
-	ssize_t len = fd < 0 ? -1 : read(fd, text, size - 1);
-	int err = errno;
-
-	if (fd >= 0)
-		close(fd);
-	if (len < 0)
-		return fail(err, "/proc/cmdline");
-	text[len] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	return STATUS_OK;
-}
-
-/* Does the last word NAME=VALUE on a command line say yes? @if_none without one */
-static bool is_on(const char *cmdline, const char *name, bool if_none)
-{
-	size_t len = strlen(name), word;
-	bool value = if_none;
-
-	for (; *cmdline; cmdline += word + strspn(cmdline + word, " ")) {
-		word = strcspn(cmdline, " ");
-		if (word > len + 1 && !strncmp(cmdline, name, len) && cmdline[len] == '=')
-			value = strchr("1yYtT", cmdline[len + 1]) ||
-				!strncmp(cmdline + len + 1, "on", 2);
-	}
-	return value;
-}
-
-static int choose_cmdline(const struct args *args, char *text, size_t size)
-{
-	const char *given = args_option(args, "cmdline");
-
-	if (given && args_option(args, "reuse-cmdline"))
-		return complain(STATUS_USAGE,
-				"kexec: --cmdline and --reuse-cmdline are one too many");
-	if (args_option(args, "reuse-cmdline"))
-		return read_cmdline(text, size);
-	if (given && strlen(given) >= size)
-		return fail(E2BIG, "--cmdline");
-	strcpy(text, given ?: "");
-	return STATUS_OK;
-}
-
-/*
- * What is handed over is lost to a kernel that is not told to look at it. KHO may
- * be on by itself, if it is here.
- */
-static int check_cmdline(const char *cmdline, struct json_object *verdict)
-{
-	char here[4096];
-	int status = read_cmdline(here, sizeof(here));
-
-	if (status)
-		return status;
-	if (!json_object_array_length(json_object_object_get(verdict, "needs")) ||
-	    (is_on(cmdline, "liveupdate", false) &&
-	     is_on(cmdline, "kho", !is_on(here, "kho", false))))
-		return STATUS_OK;
-	return complain(STATUS_MISMATCH, "%s: its command line lacks liveupdate=on kho=on: %s",
-			get_string(verdict, "image"), cmdline);
-}
-
 /*
  * Whoever else has control of live update keeps us out. Writing the owner that
  * there is changes nothing, and is allowed to it and its descendants alone.
@@ -163,16 +98,15 @@ int cmd_kexec(const struct args *args)
 {
 	const char *initrd = args_option(args, "initrd");
 	struct json_object *verdict = NULL;
-	char cmdline[4096];
+	char cmdline[CMDLINE_SIZE];
 	int status;
 
-	status = choose_cmdline(args, cmdline, sizeof(cmdline));
+	status = cmdline_choose(args, cmdline);
 	if (!status && initrd && access(initrd, R_OK))
 		status = fail(errno, "%s", initrd);
 	if (!status)
-		status = check_owner() ?: check(args, &verdict) ?: check_cmdline(cmdline, verdict);
+		status = check_owner() ?: check(args, cmdline, &verdict);
 	if (!status && args_option(args, "dry-run")) {
-		json_object_object_add(verdict, "cmdline", json_object_new_string(cmdline));
 		if (initrd)
 			json_object_object_add(verdict, "initrd", json_object_new_string(initrd));
 		out(json_object_get(verdict));
