@@ -74,6 +74,44 @@ load lib/luo
 	END
 }
 
+@test "an agent that breaks in the new kernel has lost nothing when the machine goes back to the old one" {
+	luo_run <<-'END'
+		luo-hold preserve sessions/vm1/% 2 memfd,size=32M,seed=1 >/dev/null
+		mkdir sessions/s
+		preserve_devices 1 2
+	END
+	vm_kexec
+	# It has control of all, has got one file and waits for ever for another; then it is killed, and so is what it started.
+	vm_spawn 'exec luo-hold make null,fd=5 -- bash -c "
+		. luo.bash
+		echo self >owner
+		echo self >incoming/vm1/owner
+		echo self:5 >incoming/vm1/0/fd
+		exec sleep 1000"'
+	agent=$output
+	luo_run "agent=$agent" <<-'END'
+		until [[ $(<incoming/vm1/state) == retrieving ]]; do :; done
+		refused EBUSY 'echo discard >incoming/vm1/finish'
+		kill -KILL -- -$agent
+		until [[ $(<owner) == none ]]; do :; done
+	END
+	vm_kexec
+	luo_run <<-'END'
+		shows . state=updated number=2 last_error=
+		shows incoming/vm1 owner=none state=preserved files=2 retrieved=0
+		luo-hold retrieve incoming/vm1/% 2 memfd,size=32M,seed=1 >/dev/null
+		exec 5</dev/null
+		for token in 1 2; do
+			echo self:5 >incoming/s/$token/fd
+			expect $token cat <&5
+		done
+		for finish in incoming/*/finish; do
+			echo 1 >$finish
+		done
+		shows . state=normal
+	END
+}
+
 @test "a session that a descriptor of the device stands for is carried on" {
 	luo_run <<-'END'
 		luo-hold preserve sessions/s/1 1 memfd,size=64K,seed=1
