@@ -66,6 +66,24 @@ park() {
 	END
 }
 
+@test "what comes from a stock kernel goes through ours in either format, and to a stock one again" {
+	next stock
+	park "$FILES" "${PRESERVE[@]@Q}" "${PARK@Q}"
+	for abi in luo-v1 luo-v5 luo-v1 luo-v5; do
+		next ours
+		luo_run "abi=$abi" <<-'END'
+			shows . state=updated last_error=
+			shows incoming/s state=preserved files=2
+			echo $abi >abi
+		END
+	done
+	next stock
+	commands=("open" "retrieve s" "fetch 1 5" "fetch 18446744073709551615 6" "$CHECK" "finish" "drop" "$PARK")
+	park 'null,fd=5 null,fd=6' "${commands[@]@Q}"
+	assert_output $'ok\nok\nok\nok\nchecked\nok\nok'
+	next ours
+}
+
 @test "a machine goes ours, stock, ours, with sessions that were made by mkdir" {
 	luo_run <<-'END'
 		shows . state=normal
