@@ -71,6 +71,7 @@ sessions of the hand-over: ENOENT'
 	damaged_root luo-v1 flbs.count=0x1000000000000000 'an FLB of the hand-over: EINVAL' back
 	damaged_root luo-v1 'flb.0.name="' 'an FLB of the hand-over: EINVAL' back
 	damaged_root luo-v1 'flb.1.name="liveupdate-test-flb-v0' 'an FLB of the hand-over: EEXIST' back
+	damaged_root luo-v5 "flb.0.name=\"$(printf 'x%.0s' {1..48})" 'an FLB of the hand-over: EINVAL' back
 	damaged_root luo-v5 flb.2.count=0 'an FLB of the hand-over: EINVAL' back
 	damaged_root luo-v5 ser.flbs=text 'an FLB of the hand-over: EFAULT' back
 }
@@ -114,6 +115,10 @@ SESSIONS_V5=("${SESSIONS_V1[@]:0:20}"
 	session.o.count=3 'o: its files are lost: EINVAL'
 	'file.p.1.compatible="' "p: a file of it is lost: EINVAL
 p: its files are lost: EINVAL"
+	"file.q.1.compatible=\"$(printf 'x%.0s' {1..48})" "q: a file of it is lost: EINVAL
+q: its files are lost: EINVAL"
+	file.r.1.token=0 "r: a file of it is lost: EEXIST
+r: its files are lost: EINVAL"
 )
 SESSIONS_V5[7]='d: its files are lost: EINVAL'
 SESSIONS_V5[17]='i: its files are lost: EINVAL'
@@ -130,7 +135,7 @@ damaged_sessions() {
 	done
 	luo_run "echo $format >abi" <<-END
 		$OK
-		for session in {a..p}; do
+		for session in {a..r}; do
 			luo-hold preserve sessions/\$session/% 2 memfd,size=64K,seed=3 >/dev/null
 		done
 	END
@@ -180,6 +185,7 @@ MEMFDS=(
 	folio.%.0.3.pfn=0 EINVAL
 	folio.%.0.3.pfn=0xfffffffffffff EINVAL
 	folio.%.0.3.pfn=0x300000000001000 EINVAL
+	folio.%.0.3.pfn=text-pfn EINVAL
 	folio.%.0.3.pfn=@folio.%.0.2.pfn EINVAL
 	folio.%.0.3.pfn=@folio.ok.0.2.pfn EINVAL
 	folio.%.0.3.index=16 EINVAL

@@ -39,7 +39,8 @@ static const char usage_text[] =
 	"  folio.NAME.TOKEN.N.pfn, .index\n"
 	"\n"
 	"VALUE is a number; +N, added to what is there; \"TEXT, without a NUL behind it and all of the member when it\n"
-	"is long enough; nowhere or text, the address of no memory or of the kernel's code; or @PLACE, what is there.\n";
+	"is long enough; nowhere or text, the address of no memory or of the kernel's code; text-pfn, its page's number; or\n"
+	"@PLACE, what is there.\n";
 
 struct place {
 	uint64_t phys;
@@ -301,6 +302,8 @@ static struct damage find_damage(char *arg)
 		damage.value = 0x7fffffff000;
 	else if (!strcmp(value, "text"))
 		damage.value = kernel_text();
+	else if (!strcmp(value, "text-pfn"))
+		damage.value = kernel_text() / BLOCK;
 	else
 		damage.value = strtoull(value, NULL, 0);
 	return damage;
