@@ -230,9 +230,10 @@ vm_next() {
 	cp --remove-destination "$1" "$VM_DIR/share/vmlinuz-next"
 }
 
-# vm_load: make the guest's kernel ready to kexec into /boot/vmlinuz-next, with its own command line.
+# vm_load [CMDLINE]: make the guest's kernel ready to kexec into /boot/vmlinuz-next, with its own command line unless
+# there is another.
 vm_load() {
-	vm_run -t "$VM_BOOT_SECONDS" 'luo-kexec -l'
+	vm_run -t "$VM_BOOT_SECONDS" "luo-kexec -l ${*@Q}"
 }
 
 # vm_await_kernel: wait for the next kernel, of a kexec that was done otherwise.
@@ -258,15 +259,15 @@ vm_jump() {
 	cp "$VM_DIR/stdout" "$VM_DIR/boot_id"
 }
 
-# vm_kexec: replace the kernel.
+# vm_kexec [CMDLINE]: replace the kernel.
 vm_kexec() {
-	vm_load && vm_jump
+	vm_load "$@" && vm_jump
 }
 
-# vm_kexec_fails: a kexec that the kernel must refuse. The machine goes on, under the boot id it had; output is
+# vm_kexec_fails [CMDLINE]: a kexec that the kernel must refuse. The machine goes on, under the boot id it had; output is
 # what kexec said.
 vm_kexec_fails() {
-	if vm_kexec; then
+	if vm_kexec "$@"; then
 		echo "vm_kexec_fails: the kexec went through"
 		return 1
 	fi
