@@ -3,6 +3,8 @@
 #
 # A next kernel that has no live update, or not on: luo-sh check says beforehand that all is lost, the kernel boots
 # all the same, and so does one with live update after it.
+#
+# Needs: without
 
 # shellcheck disable=SC2154  # vm_run sets output and stderr
 
