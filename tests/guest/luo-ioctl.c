@@ -27,7 +27,8 @@ static const char usage_text[] =
 	"open, close           the device; its descriptor is inherited by what \"run\" starts\n"
 	"create NAME           a session, which is the one that the next commands are for\n"
 	"retrieve NAME         the same for an incoming one\n"
-	"use N                 the N-th session that was created or retrieved, from 0 on\n"
+	"inherit FD            the same for one that is open here as descriptor FD\n"
+	"use N                 the N-th session that was created, retrieved or inherited, from 0 on\n"
 	"preserve FD TOKEN     our descriptor FD\n"
 	"fetch TOKEN FD        retrieve a file, as our descriptor FD\n"
 	"finish                the session\n"
@@ -96,18 +97,22 @@ static int tell(int ret)
 	return ret >= 0;
 }
 
+static void add_session(int fd)
+{
+	if (nr_sessions == (int)(sizeof(sessions) / sizeof(*sessions)))
+		errx(2, "too many sessions");
+	session = &sessions[nr_sessions++];
+	*session = fd;
+}
+
 static void session_ioctl(unsigned long cmd, const char *name)
 {
 	struct session_arg arg = { .size = sizeof(arg) };
 
 	/* As long as it is, without a NUL behind it when there is no room for one. */
 	memcpy(arg.name, name, strnlen(name, sizeof(arg.name)));
-	if (!tell(ioctl(device, cmd, &arg)))
-		return;
-	if (nr_sessions == (int)(sizeof(sessions) / sizeof(*sessions)))
-		errx(2, "too many sessions");
-	session = &sessions[nr_sessions++];
-	*session = arg.fd;
+	if (tell(ioctl(device, cmd, &arg)))
+		add_session(arg.fd);
 }
 
 static void fetch(uint64_t token, int fd)
@@ -230,6 +235,9 @@ static void command(const char *text)
 		session_ioctl(CREATE_SESSION, first);
 	} else if (!strcmp(name, "retrieve")) {
 		session_ioctl(RETRIEVE_SESSION, first);
+	} else if (!strcmp(name, "inherit")) {
+		add_session(number(args));
+		tell(0);
 	} else if (!strcmp(name, "use")) {
 		session = &sessions[number(args)];
 		tell(0);
