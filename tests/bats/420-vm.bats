@@ -1,0 +1,52 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+#
+# examples/vm: a virtual machine in the guest goes on where it stood when the guest's kernel is replaced.
+# shellcheck disable=SC2016  # what is quoted is for the guest
+
+load lib/common
+load lib/examples
+
+setup_file() {
+	guest_start -r stable -m 1G
+	examples_share
+}
+
+# run_until ROUND: run it, until it has come to that round of its memory.
+run_until() {
+	vm_run -t 120 "MEMORY=64M $EXAMPLES/vm run -kernel /boot/counter -serial file:/run/serial </dev/null &>/run/vm.log &
+		until grep -qs ' round $1 ' /run/serial; do kill -0 \$!; sleep 0.05; done"
+}
+
+# save: and add to serial what it has said here.
+save() {
+	vm_run "$EXAMPLES/vm save && tr -d '\r' </run/serial" >/dev/null
+	cat "$VM_DIR/stdout" >>"$BATS_TEST_TMPDIR/serial"
+}
+
+# continuous MILLISECONDS: it has said each line once and whole, and its time never went back, nor on by so much.
+continuous() {
+	mawk -v max="$1" '
+		NR == 1 && /^counter: started$/ { next }
+		!/^count [0-9]+ round [0-9]+ uptime [0-9]+ ms$/ || $2 <= count || $6 <= up || $6 >= up + max {
+			print NR ": " $0 " (after " up " ms)"
+			bad = 1
+		}
+		{ count = $2; up = $6 }
+		END { exit bad || NR < 10 }' "$BATS_TEST_TMPDIR/serial"
+}
+
+@test "it goes on over two live updates, with all of its memory, its count and its clock" {
+	run_until 1
+	for round in 3 5; do
+		vm_load
+		phase 'VM: save' save
+		phase_kexec
+		phase 'VM: restore, and two rounds' run_until $round
+	done
+	save
+	# A machine that is not there for seconds does not notice.
+	continuous 1000
+	examples_end
+	phases_show
+}
