@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # examples/memcached: Debian's memcached has its items after a live update.
+#
+# Needs: debroot stable
+
 # shellcheck disable=SC2016  # what is quoted is for the guest
 
 load lib/common

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # examples/vm: a virtual machine in the guest goes on where it stood when the guest's kernel is replaced.
+#
+# Needs: debroot stable
+
 # shellcheck disable=SC2016  # what is quoted is for the guest
 
 load lib/common

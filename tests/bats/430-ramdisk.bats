@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # examples/ramdisk: a database whose files are in memory is there after a live update, by the database's own check.
+#
+# Needs: debroot stable
+
 # shellcheck disable=SC2016  # what is quoted is for the guest
 
 load lib/common

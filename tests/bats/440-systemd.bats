@@ -3,6 +3,9 @@
 #
 # examples/systemd: services keep what they have in memory over live updates, by systemd's own means, which go through
 # /dev/liveupdate, and by those of luo-sh, which go through configfs.
+#
+# Needs: debroot newest
+
 # shellcheck disable=SC2016  # what is quoted is for the guest
 
 load lib/common

@@ -7,10 +7,10 @@
 EXAMPLES=/boot/examples
 phases=()
 
-# examples_share: have them on the machine's /boot, with the counter compiled.
+# examples_share: have them on the machine's /boot, with the counter compiled: that is for a PC, whatever we are.
 examples_share() {
 	cp -r "$VM_REPO/examples" "$VM_DIR/share"
-	arch_cc -m32 -O2 -Wall -Wextra -Werror -ffreestanding -fno-pic -fno-stack-protector -nostdlib -static \
+	x86_64-linux-gnu-gcc -m32 -O2 -Wall -Wextra -Werror -ffreestanding -fno-pic -fno-stack-protector -nostdlib -static \
 		-Wl,-Ttext=0x100000,--build-id=none -o "$VM_DIR/share/counter" "$VM_REPO/examples/counter.c"
 }
 
