@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The Debian package of luo-sh, on a Debian of which nothing else is ours but the kernel.
+#
+# Needs: deb, debroot stable
 
 # shellcheck disable=SC2154  # vm_run sets output
 
