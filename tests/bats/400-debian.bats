@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
+# bats file_tags=without-debug
 #
 # A whole Debian as it comes, on a disk: what the other tests have a small root for is the same on a server.
 #

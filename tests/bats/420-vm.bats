@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
+# bats file_tags=without-debug
 #
 # examples/vm: a virtual machine in the guest goes on where it stood when the guest's kernel is replaced.
 #

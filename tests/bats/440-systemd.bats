@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
+# bats file_tags=without-debug
 #
 # examples/systemd: services keep what they have in memory over live updates, by systemd's own means, which go through
 # /dev/liveupdate, and by those of luo-sh, which go through configfs.
