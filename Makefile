@@ -6,7 +6,7 @@
 ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
 export ARCH DEBUG DESTDIR FUZZ_SECONDS KSRC KVER MIRROR T V
 
-.PHONY: help source kernel stock-kernel tools install deb demo vm check fuzz lint configs clean distclean
+.PHONY: help source kernel stock-kernel tools install deb demo recording vm check fuzz lint configs clean distclean
 
 help:
 	@echo 'make demo        show a live update in a virtual machine'
@@ -22,6 +22,7 @@ help:
 	@echo 'make fuzz        try the readers of hand-overs with any input, for ten minutes each'
 	@echo 'make lint        check the sources'
 	@echo 'make configs     compile our objects in many configurations'
+	@echo 'make recording   record the demo for the README'
 	@echo 'make clean       remove what was built, but keep what was downloaded'
 	@echo 'make distclean   remove all of build/'
 	@echo
@@ -48,9 +49,19 @@ install: source
 deb: source
 	@scripts/deb
 
-demo vm: kernel
+demo: kernel
 	@scripts/deps test
-	@scripts/$@
+	@scripts/debroot stable
+	@scripts/demo
+
+recording: kernel
+	@scripts/deps test recording
+	@scripts/debroot stable
+	@scripts/recording
+
+vm: kernel
+	@scripts/deps test
+	@scripts/vm
 
 stock-kernel: source
 	@scripts/stock
