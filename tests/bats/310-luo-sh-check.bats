@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
+# bats file_tags=without-debug
 #
 # luo-sh check: what it reads out of images of kernels. Runs on this machine, with what is needed given.
 #
@@ -17,7 +18,6 @@ setup_file() {
 }
 
 setup() {
-	[[ $VM_BUILD != *-debug ]] || skip 'done without DEBUG'
 	vmlinux=$VM_BUILD/obj/vmlinux
 	cd "$BATS_TEST_TMPDIR" || return
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
+# bats file_tags=without-debug
 #
 # What comes with luo-sh: manual pages, completion, the units and scripts; and that its memory is in order. Runs on
 # this machine.
@@ -19,10 +20,6 @@ setup_file() {
 	export DEST=$BATS_FILE_TMPDIR/dest
 	make -s -C "$VM_REPO/build/linux/tools/luo-sh" O="$BATS_FILE_TMPDIR/luo-sh" DESTDIR="$DEST" install
 	export PATH=$DEST/usr/sbin:$PATH
-}
-
-setup() {
-	[[ $VM_BUILD != *-debug ]] || skip 'done without DEBUG'
 }
 
 # page NAME: a manual page as text, on long lines. What man warns of is on stderr.

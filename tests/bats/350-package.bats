@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
+# bats file_tags=without-debug
 #
 # The Debian package of luo-sh, on a Debian of which nothing else is ours but the kernel.
 #
