@@ -188,12 +188,15 @@ device'
 		$save poweroff
 		expect '' ls sessions
 		$save kexec
-		expect $'number two\none' ls sessions
+		mkdir sessions/other
+		expect $'luo-save:number two\nluo-save:one\nother' ls sessions
 	END
 	vm_kexec
-	vm_run '/usr/libexec/luo-sh/restore-all; cd /run/luo-sh/restored; grep -r . | sort; luo-sh wait normal --timeout 0'
+	vm_run "$(sed -n 's/^ExecStart=//p' "$VM_REPO/tools/luo-sh/systemd/luo-restore.service")
+		cd /run/luo-sh/restored; grep -r . | sort; ls $LUO/incoming; luo-sh session finish other"
 	assert_output 'number two/0:two
-one/0:one'
+one/0:one
+other'
 }
 
 @test "control of live update and of sessions is taken, shown and let go of" {
