@@ -97,7 +97,7 @@ load lib/luo
 	END
 	vm_kexec
 	luo_run <<-'END'
-		shows . state=updated number=2 last_error=
+		shows . state=updated last_error=
 		shows incoming/vm1 owner=none state=preserved files=2 retrieved=0
 		luo-hold retrieve incoming/vm1/% 2 memfd,size=32M,seed=1 >/dev/null
 		exec 5</dev/null
