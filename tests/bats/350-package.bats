@@ -6,7 +6,7 @@
 #
 # Needs: deb, debroot stable
 
-# shellcheck disable=SC2154  # vm_run sets output
+# shellcheck disable=SC2016,SC2154  # scripts for the guest, and vm_run sets output
 
 load lib/common
 load lib/luo
