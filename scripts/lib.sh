@@ -64,6 +64,13 @@ if on "${STOCK-}"; then
 fi
 out=${OUT:-$out}
 
+# What the virtual machine's kernel is configured with, on top of the base's tinyconfig
+guest_fragments=(
+	"$top/kernel/configs/liveupdate.config"
+	"$top/kernel/configs/liveupdate_guest.config"
+	"$top/arch/$srcarch/configs/liveupdate_guest.config"
+)
+
 # kmake ARGUMENT...: the kernel's make, in $linux, for $out/obj. Nothing of
 # our own make may reach it: DEBUG and V mean other things there.
 kmake() {
