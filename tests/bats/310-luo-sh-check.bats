@@ -47,10 +47,16 @@ versions() {
 	done
 }
 
-# arm64_image [VERSION…]: what is of interest of an Image, the list being the last of it
+# arm64_image [VERSION…]: what is of interest of an Image, the list being the last of it. Its PE header says that it
+# is 10,000 bytes long, which it is at least.
 arm64_image() {
 	head -c 56 /dev/zero
-	printf 'ARM\x64'
+	printf 'ARM\x64\x40\0\0\0PE\0\0\0\0\1\0'
+	head -c 12 /dev/zero
+	printf '\0\0\0\0'
+	head -c 16 /dev/zero
+	printf '\x10\x26\0\0\0\1\0\0'
+	head -c 16 /dev/zero
 	head -c 5000 /dev/urandom
 	# A magic number in code is no list
 	printf 'PUVL\2\0\0\0 Linux version 7.3\0 some-v1\0'
@@ -75,7 +81,10 @@ arm64_image() {
 }
 
 @test "a kernel that is not all there, or damaged, is not judged" {
-	for image in "$VM_BUILD/$ARCH_IMAGE" "$vmlinux" "$VM_BUILD"/compressions/*.*; do
+	# An Image that is neither compressed nor for EFI firmware has nothing that tells where it ends.
+	whole=("$vmlinux" "$VM_BUILD"/compressions/*.*)
+	[[ $ARCH_IMAGE == Image ]] || whole+=("$VM_BUILD/$ARCH_IMAGE")
+	for image in "${whole[@]}"; do
 		size=$(stat -c %s "$image")
 		for part in 100000 $((size / 2)) $((size - size / 64)); do
 			# shellcheck disable=SC2094  # part is another file
@@ -84,11 +93,11 @@ arm64_image() {
 			refused 'part: damaged, or not all of it is there'
 		done
 	done
-	# As long as it should be, but for the end of what is compressed
+	# As long as it should be, but for a part of what is compressed; zeros can be a part, to lz4
 	for image in "$VM_BUILD"/compressions/*.*; do
 		cp "$image" part
 		size=$(stat -c %s "$image")
-		dd if=/dev/zero of=part bs=1 seek=$((size / 4)) count=1M iflag=count_bytes conv=notrunc status=none
+		head -c 1M /dev/zero | tr '\0' '\377' | dd of=part bs=1M seek=$((size / 4))B conv=notrunc status=none
 		check 1 part --need luo-v1
 		refused 'part: damaged, or not all of it is there'
 	done
@@ -157,6 +166,10 @@ arm64_image() {
 	} >vmlinuz.efi
 	check 0 vmlinuz.efi --need memfd-v2
 	json '[.kind, .compression, .understands]' '["zboot","gzip",["luo-v1","memfd-v2"]]'
+
+	head -c 9900 Image >part
+	check 1 part --need luo-v1
+	refused 'part: damaged, or not all of it is there'
 
 	# Without a list it is the strings that tell, whole ones.
 	arm64_image >Image

@@ -31,6 +31,15 @@
 
 /* Documentation/arch/arm64/booting.rst */
 #define ARM64_MAGIC	0x38
+#define ARM64_PE	0x3c
+
+/* include/linux/pe.h */
+#define PE_SECTIONS	0x6
+#define PE_OPTIONAL	0x14
+#define PE_END		0x18
+#define SECTION_LENGTH	0x10
+#define SECTION_START	0x14
+#define SECTION_END	0x28
 
 /* drivers/firmware/efi/libstub/zboot-header.S */
 #define ZBOOT_MAGIC	0x4
@@ -83,6 +92,22 @@ static const char *kind_of(const struct buffer *content)
 	if (content->len > ARM64_MAGIC + 4 && !memcmp(content->data + ARM64_MAGIC, "ARM\x64", 4))
 		return "Image";
 	return NULL;
+}
+
+/* An Image for EFI firmware has a table of sections, which tells how long it is. Others tell nowhere. */
+static bool is_cut(const char *file, size_t len)
+{
+	size_t pe = get_u32(file + ARM64_PE), section, nr;
+
+	if (pe > len || len - pe < PE_END || memcmp(file + pe, "PE\0", 4))
+		return false;
+	nr = get_u32(file + pe + PE_SECTIONS) & 0xffff;
+	section = pe + PE_END + (get_u32(file + pe + PE_OPTIONAL) & 0xffff);
+	for (; nr; nr--, section += SECTION_END)
+		if (section + SECTION_END > len ||
+		    get_u32(file + section + SECTION_START) + get_u32(file + section + SECTION_LENGTH) > len)
+			return true;
+	return false;
 }
 
 /* Each kernel has its banner in it. */
@@ -270,6 +295,8 @@ int image_open(struct image *image, const char *path)
 		list = find_section(&image->content, &len, &err);
 	else
 		list = find_head(&image->content, &len);
+	if (kind && !strcmp(kind, "Image") && is_cut(image->content.data, image->content.len))
+		err = EINVAL;
 	if (err)
 		return complain(STATUS_FAILED, "%s: damaged, or not all of it is there", path);
 	if (!kind || !has_banner(&image->content))
