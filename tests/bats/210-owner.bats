@@ -56,7 +56,7 @@ preserved_pages() {
 					refused \"$INVALID\" put \"\$word\" $o
 				done
 				for word in self\\\\nself self\\\\n\\\\n self\\\\0; do
-					refused \"$INVALID\" eval \"printf \\\"\$word\\\" | cat >$o\"
+					eval \"printf \\\"\$word\\\" >/tmp/word\"; refused \"$INVALID\" eval \"cat /tmp/word >$o\"
 				done
 				refused \"$BADF\" put 77 $o
 				refused \"$BADF\" put 2147483648 $o

@@ -138,7 +138,7 @@ x\\\\y" ]] || cat /tmp/names
 		[[ $(ls incoming | paste -sd " ") == "d\\x2fe\\x2fv dev dir" ]] || ls incoming
 		exec 5</dev/null; put self:5 incoming/dev/1/fd; holds dev1 5
 		put self:5 incoming/dev/18446744073709551615/fd; holds dev2 5; put 1 incoming/dev/finish
-		shows 0 incoming/d*v/files; put 1 incoming/d\\x2fe\\x2fv/finish
+		shows 0 incoming/d*2fv/files; put 1 incoming/d\\x2fe\\x2fv/finish
 		agent D luo-ioctl -
 		asks ok D open; asks ENOENT D "retrieve dev"; asks ok D "retrieve dir"; asks dir D name; asks yes D cloexec
 		asks ok D "fetch 1 25"; asks dir1 D "run cat /proc/self/fd/25; echo"
