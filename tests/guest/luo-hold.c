@@ -64,6 +64,7 @@ static const char usage_text[] =
 	"  data=OFF:LEN+OFF:LEN  write only these ranges of pages, leave holes around them; or data=none\n"
 	"  part=OFF:LEN+OFF:LEN  write or check only these ranges, whatever is around them\n"
 	"  via=mmap              write through a mapping\n"
+	"  via=scattered         write page by page, and allocate another between each two, given back at the end\n"
 	"  pos=N                 the file position\n"
 	"  seals=S+S             seal shrink grow write future_write exec; check: none for none at all\n"
 	"  flags=F+F             of memfd_create: cloexec sealing hugetlb noexec exec; default: sealing\n"
@@ -96,6 +97,12 @@ static const struct word memfd_flags[] = {
 	{}
 };
 
+enum via {
+	VIA_WRITE,
+	VIA_MMAP,
+	VIA_SCATTERED,
+};
+
 struct range {
 	uint64_t start;
 	uint64_t end;
@@ -115,7 +122,7 @@ struct file {
 	int64_t flags;
 	int maps_data;
 	int is_partial;
-	int via_mmap;
+	enum via via;
 	int nr_data;
 	struct range data[MAX_RANGES];
 };
@@ -208,7 +215,7 @@ static void parse_file(struct file *file, const char *arg)
 		else if (!strcmp(key, "part"))
 			file->is_partial = 1;
 		else if (!strcmp(key, "via"))
-			file->via_mmap = !strcmp(value, "mmap");
+			file->via = !strcmp(value, "mmap") ? VIA_MMAP : !strcmp(value, "scattered") ? VIA_SCATTERED : VIA_WRITE;
 		else
 			errx(2, "not known: %s", key);
 		if ((!strcmp(key, "data") || !strcmp(key, "part")) && strcmp(value, "none"))
@@ -244,12 +251,12 @@ static size_t chunk(uint64_t offset, uint64_t end)
 	return end - offset < len ? end - offset : len;
 }
 
-static void put(int fd, const char *buf, size_t len, uint64_t offset, int via_mmap)
+static void put(int fd, const char *buf, size_t len, uint64_t offset, enum via via)
 {
 	uint64_t in_page = offset % 4096;
 	char *map;
 
-	if (!via_mmap) {
+	if (via != VIA_MMAP) {
 		if (pwrite(fd, buf, len, offset) != (ssize_t)len)
 			err(1, "write at %" PRIu64, offset);
 		return;
@@ -261,7 +268,25 @@ static void put(int fd, const char *buf, size_t len, uint64_t offset, int via_mm
 	munmap(map, len + in_page);
 }
 
-static void write_range(int fd, struct range range, int64_t seed, int via_mmap)
+/* What keeps the pages of scattered files apart while they are written */
+static int spacer = -1;
+
+static void put_spacer(uint64_t offset)
+{
+	if (spacer < 0)
+		spacer = memfd_create("spacer", 0);
+	if (pwrite(spacer, "", 1, offset) != 1)
+		err(1, "write between pages");
+}
+
+static void close_spacer(void)
+{
+	if (spacer >= 0)
+		close(spacer);
+	spacer = -1;
+}
+
+static void write_range(int fd, struct range range, int64_t seed, enum via via)
 {
 	static uint64_t buf[CHUNK / 8 + 1];
 	uint64_t offset, head;
@@ -269,9 +294,14 @@ static void write_range(int fd, struct range range, int64_t seed, int via_mmap)
 
 	for (offset = range.start; offset < range.end; offset += len) {
 		len = chunk(offset, range.end);
+		if (via == VIA_SCATTERED) {
+			if (len > 4096 - offset % 4096)
+				len = 4096 - offset % 4096;
+			put_spacer(offset);
+		}
 		head = offset % 8;
 		fill(buf, offset - head, len + head, seed);
-		put(fd, (char *)buf + head, len, offset, via_mmap);
+		put(fd, (char *)buf + head, len, offset, via);
 	}
 }
 
@@ -380,9 +410,10 @@ static int make_file(const struct file *file, int64_t seed)
 	if (file->size >= 0 && ftruncate(fd, file->size))
 		err(1, "truncate");
 	for (i = 0; i < file->nr_data; i++)
-		write_range(fd, file->data[i], seed, file->via_mmap);
+		write_range(fd, file->data[i], seed, file->via);
 	if (!file->maps_data && !file->is_partial && file->size > 0 && seed >= 0)
-		write_range(fd, (struct range){ 0, file->size }, seed, file->via_mmap);
+		write_range(fd, (struct range){ 0, file->size }, seed, file->via);
+	close_spacer();
 	if (file->pos >= 0 && lseek(fd, file->pos, SEEK_SET) < 0)
 		err(1, "seek");
 	if (file->seals >= 0 && fcntl(fd, F_ADD_SEALS, (int)file->seals))
@@ -593,7 +624,8 @@ static int cmd_fill(char **args)
 		err(1, "mmap");
 	*mark = 4096;
 	for (offset = 4096; offset < (uint64_t)file.size; offset += 4096) {
-		write_range(fd, (struct range){ offset, offset + 4096 }, file.seed, offset & 4096);
+		write_range(fd, (struct range){ offset, offset + 4096 }, file.seed,
+			    offset & 4096 ? VIA_MMAP : VIA_WRITE);
 		__atomic_store_n(mark, offset + 4096, __ATOMIC_RELEASE);
 	}
 	return 0;
