@@ -6,7 +6,7 @@
 ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
 export ARCH DEBUG DESTDIR FUZZ_SECONDS KSRC KVER MIRROR T V
 
-.PHONY: help source kernel stock-kernel tools install deb demo recording vm check fuzz lint configs clean distclean
+.PHONY: help source kernel stock-kernel tools install deb demo recording vm check bench fuzz lint configs clean distclean
 
 help:
 	@echo 'make demo        show a live update in a virtual machine'
@@ -20,6 +20,7 @@ help:
 	@echo 'make install     install luo-sh, DESTDIR=DIR: there'
 	@echo 'make deb         make a Debian package of luo-sh'
 	@echo 'make fuzz        try the readers of hand-overs with any input, for ten minutes each'
+	@echo 'make bench       count what a live update costs, beside the base kernel'
 	@echo 'make lint        check the sources'
 	@echo 'make configs     compile our objects in many configurations'
 	@echo 'make recording   record the demo for the README'
@@ -70,6 +71,10 @@ check: kernel
 	@scripts/deps test
 	@tests/prepare
 	@tests/run
+
+bench: kernel stock-kernel
+	@scripts/deps test
+	@scripts/bench
 
 fuzz: source
 	@scripts/deps test
