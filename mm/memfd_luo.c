@@ -2,8 +2,11 @@
 /**
  * DOC: memfds over a live update
  *
- * The handler for memfds, and for tmpfs files that have no name any more. What
- * it saves is of the format ``memfd-v2``, see include/linux/kho/abi/memfd.h.
+ * The handlers for memfds, and for tmpfs files that have no name any more. What
+ * is saved is of the format ``memfd-v3``, see include/linux/kho/abi/memfd_v3.h,
+ * or when the hand-over is in the base kernel's format, of ``memfd-v2``, see
+ * include/linux/kho/abi/memfd.h. A file that is preserved when the format of the
+ * hand-over changes goes over to the other. Either is read.
  *
  * These come back in the next kernel:
  *
@@ -12,10 +15,17 @@
  * Size, position and seals
  *   As they are when the machine reboots.
  *
- * The rest does not: the file is a memfd without a name, open for reading and
- * writing, of mode 0777 or, where F_SEAL_EXEC says so, 0666. A file that is
- * not open for both is refused with EACCES rather than given back with more
+ * Name, owner, group and mode
+ *   As well, with ``memfd-v3``. With ``memfd-v2`` the file has no name, is owned
+ *   by who retrieves it, and of mode 0777 or, where F_SEAL_EXEC says so, 0666.
+ *
+ * The rest does not: the file is a memfd, open for reading and writing. One that
+ * is not open for both is refused with EACCES rather than given back with more
  * rights than it had, seals that are not known with EOPNOTSUPP.
+ *
+ * What ``memfd-v3`` tells of a file grows with the number of its extents, which
+ * are folios that follow each other in the file and in RAM: a file that is of a
+ * piece takes 512 bytes, however large it is, and a file of holes nothing more.
  *
  * A file that is preserved goes on being used. Its size is fixed (truncate(2),
  * fallocate(2) and writing past its end get EPERM), its pages are pinned, and
@@ -33,10 +43,12 @@
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/memfd.h>
+#include <linux/kho/abi/memfd_v3.h>
 #include <linux/liveupdate.h>
 #include <linux/memcontrol.h>
 #include <linux/memfd.h>
 #include <linux/pagemap.h>
+#include <linux/rcupdate_wait.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -53,71 +65,17 @@
 #define MEMFD_LUO_EXEC_SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | \
 				 F_SEAL_FUTURE_WRITE)
 
-/**
- * struct memfd_luo_out - a preserved file
- * @lock:     protects the rest while pages come in: invalidate_lock is only
- *            shared by those who put them there
- * @ser:      what is handed over
- * @entries:  its folios, in memory from vmalloc() that is preserved too
- * @capacity: how many entries there is room for
- * @walker:   who is preserving what the file has, holding invalidate_lock; it
- *            must not wait for itself should a page have gone under its hands
- * @rcu:      for looking at @walker without a lock
- */
-struct memfd_luo_out {
-	struct mutex lock;	/* see above */
-	struct memfd_luo_ser *ser;
-	struct memfd_luo_folio_ser *entries;
-	u64 capacity;
-	struct task_struct *walker;
-	struct rcu_head rcu;
-};
-
 /* Files that are frozen, and those who wait until none is */
 static atomic_t memfd_luo_nr_frozen;
 static DECLARE_WAIT_QUEUE_HEAD(memfd_luo_thaw_wait);
 
-/* Have room for @capacity entries; what is there is kept. */
-static int memfd_luo_resize(struct memfd_luo_out *out, u64 capacity)
-{
-	struct memfd_luo_folio_ser *entries;
-	struct kho_vmalloc folios = {};
-	int err;
-
-	entries = __vcalloc(capacity, sizeof(*entries), GFP_KERNEL | __GFP_NOWARN);
-	if (!entries)
-		return -ENOMEM;
-	err = kho_preserve_vmalloc(entries, &folios);
-	if (err) {
-		vfree(entries);
-		return err;
-	}
-
-	if (out->entries) {
-		memcpy(entries, out->entries, out->ser->nr_folios * sizeof(*entries));
-		kho_unpreserve_vmalloc(&out->ser->folios);
-		vfree(out->entries);
-	}
-	out->ser->folios = folios;
-	out->entries = entries;
-	out->capacity = capacity;
-	return 0;
-}
-
 /* Preserve a folio that is pinned and locked. */
 static int memfd_luo_add(struct memfd_luo_out *out, struct folio *folio)
 {
-	struct memfd_luo_ser *ser = out->ser;
 	int err;
 
-	guard(mutex)(&out->lock);
-	if (ser->nr_folios == out->capacity) {
-		err = memfd_luo_resize(out, max(2 * out->capacity,
-						PAGE_SIZE / sizeof(*out->entries)));
-		if (err)
-			return err;
-	}
-	err = kho_preserve_folio(folio);
+	scoped_guard(mutex, &out->lock)
+		err = out->format->add(out, folio);
 	if (err)
 		return err;
 
@@ -132,14 +90,10 @@ static int memfd_luo_add(struct memfd_luo_out *out, struct folio *folio)
 		flush_dcache_folio(folio);
 		folio_mark_uptodate(folio);
 	}
-
-	out->entries[ser->nr_folios++] = (struct memfd_luo_folio_ser) {
-		.pfn = folio_pfn(folio),
-		.flags = MEMFD_LUO_FOLIO_FLAGS,
-		.index = folio->index,
-	};
 	return 0;
 }
+
+static const struct memfd_luo_format *memfd_luo_format(struct liveupdate_file_handler *handler);
 
 static bool memfd_luo_is_walker(struct inode *inode)
 {
@@ -207,159 +161,165 @@ int memfd_luo_end_add(struct inode *inode, struct folio *folio)
 	return err;
 }
 
-/*
- * Find the next run of indices from @first to @last that have a page, be it in
- * swap: return how many entries of the mapping it takes, at most @max, and
- * set @first to its first index and @end to the one behind its last.
- */
-static unsigned long memfd_luo_next_run(struct address_space *mapping,
-					pgoff_t *first, pgoff_t last,
-					pgoff_t *end, unsigned long max)
+/* How many folios the file has up to @last, be they in swap. */
+static u64 memfd_luo_count(struct address_space *mapping, pgoff_t last)
 {
-	XA_STATE(xas, &mapping->i_pages, *first);
-	unsigned long nr = 0;
+	XA_STATE(xas, &mapping->i_pages, 0);
 	void *entry;
+	u64 nr = 0;
 
 	guard(rcu)();
 	xas_for_each(&xas, entry, last) {
 		if (xas_retry(&xas, entry))
 			continue;
-		if (!nr)
-			*first = xas.xa_index;
-		else if (xas.xa_index != *end)
-			break;
-		*end = xas.xa_index + (1UL << xas_get_order(&xas));
-		if (++nr == max)
-			break;
+		if (++nr % XA_CHECK_SCHED == 0) {
+			xas_pause(&xas);
+			cond_resched_rcu();
+		}
 	}
 	return nr;
 }
 
-/* How many entries of the mapping up to @last have a page. */
-static unsigned long memfd_luo_count(struct address_space *mapping, pgoff_t last)
+/*
+ * Pin a folio that is in the page cache, if that takes nothing else: it may have
+ * to be moved, zeroed or waited for. Called with the mapping's lock held.
+ */
+static bool memfd_luo_try_pin(struct folio *folio)
 {
-	pgoff_t index = 0, end;
-	unsigned long nr, sum = 0;
+	bool ok = false;
 
-	for (; index <= last; index = end) {
-		nr = memfd_luo_next_run(mapping, &index, last, &end, XA_CHECK_SCHED);
-		if (!nr)
-			break;
-		sum += nr;
-		cond_resched();
-	}
-	return sum;
+	if (!folio_trylock(folio))
+		return false;
+	if (folio_test_uptodate(folio) && folio_test_dirty(folio) &&
+	    folio_is_longterm_pinnable(folio))
+		ok = !try_grab_folio(folio, 1, FOLL_PIN);
+	folio_unlock(folio);
+	return ok;
 }
 
-/* Pin and preserve what the file has from @first on, up to @end, not included. */
-static int memfd_luo_preserve_run(struct memfd_luo_out *out, struct file *file,
-				  pgoff_t first, pgoff_t end)
+/*
+ * Pin and preserve the folios from @index on, up to @last, as long as that is
+ * easy; at most a batch. Return how many they were, and set @index to the next
+ * one that the file has, behind @last when there is none.
+ */
+static int memfd_luo_preserve_easy(struct memfd_luo_out *out, struct address_space *mapping,
+				   pgoff_t *index, pgoff_t last)
 {
-	loff_t stop = min_t(loff_t, (loff_t)end << PAGE_SHIFT,
-			    i_size_read(file_inode(file)));
+	XA_STATE(xas, &mapping->i_pages, *index);
 	struct folio *folios[MEMFD_LUO_BATCH];
+	struct folio *folio;
+	int nr = 0, err, i;
+
+	*index = last + 1;
+	xas_lock_irq(&xas);
+	xas_for_each(&xas, folio, last) {
+		if (nr == ARRAY_SIZE(folios) || xa_is_value(folio) ||
+		    !memfd_luo_try_pin(folio)) {
+			*index = xas.xa_index;
+			break;
+		}
+		folios[nr++] = folio;
+	}
+	xas_unlock_irq(&xas);
+
+	guard(mutex)(&out->lock);
+	for (i = 0; i < nr; i++) {
+		err = out->format->add(out, folios[i]);
+		if (err) {
+			unpin_folios(folios + i, nr - i);
+			return err;
+		}
+	}
+	return nr;
+}
+
+/* The same for the one folio at @index, be it in swap, or where it cannot stay. */
+static int memfd_luo_preserve_hard(struct memfd_luo_out *out, struct file *file, pgoff_t *index)
+{
+	loff_t start = (loff_t)*index << PAGE_SHIFT;
+	struct folio *folio;
 	pgoff_t offset;
-	long i, nr;
+	long nr;
 	int err;
 
-	while (first < end) {
-		/* This moves them out of CMA, and gets them back from swap. */
-		nr = memfd_pin_folios(file, (loff_t)first << PAGE_SHIFT, stop - 1,
-				      folios, ARRAY_SIZE(folios), &offset);
-		if (nr < 0)
-			return nr;
-
-		for (i = 0; i < nr; i++) {
-			folio_lock(folios[i]);
-			err = memfd_luo_add(out, folios[i]);
-			folio_unlock(folios[i]);
-			if (err) {
-				unpin_folios(folios + i, nr - i);
-				return err;
-			}
-		}
-		first = folio_next_index(folios[nr - 1]);
-		cond_resched();
-	}
-	return 0;
+	/* This moves it out of CMA, and gets it back from swap. */
+	nr = memfd_pin_folios(file, start, start, &folio, 1, &offset);
+	if (nr < 0)
+		return nr;
+	*index = folio_next_index(folio);
+	folio_lock(folio);
+	err = memfd_luo_add(out, folio);
+	folio_unlock(folio);
+	if (err)
+		unpin_folio(folio);
+	return err;
 }
 
 static int memfd_luo_preserve_folios(struct memfd_luo_out *out, struct file *file)
 {
 	struct address_space *mapping = file->f_mapping;
 	loff_t size = i_size_read(file_inode(file));
-	pgoff_t index = 0, last, end;
-	unsigned long nr;
-	int err;
+	pgoff_t index = 0, last;
+	int err = 0;
 
 	if (!size)
 		return 0;
 	last = (size - 1) >> PAGE_SHIFT;
 
-	nr = memfd_luo_count(mapping, last);
-	if (!nr)
-		return 0;
-	err = memfd_luo_resize(out, nr);
+	if (out->format->reserve)
+		err = out->format->reserve(out, memfd_luo_count(mapping, last));
 
-	for (; !err && index <= last; index = end) {
+	while (!err && index <= last) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		if (!memfd_luo_next_run(mapping, &index, last, &end, XA_CHECK_SCHED))
-			break;
-		err = memfd_luo_preserve_run(out, file, index, end);
+		err = memfd_luo_preserve_easy(out, mapping, &index, last);
+		/* Nothing was easy, and there is something. */
+		if (!err && index <= last)
+			err = memfd_luo_preserve_hard(out, file, &index);
+		err = min(err, 0);
+		cond_resched();
 	}
+	if (!err && out->format->close)
+		err = out->format->close(out);
 	return err;
 }
 
-static void memfd_luo_out_free(struct memfd_luo_out *out)
+static int memfd_luo_unpin(struct memfd_luo_out *out, struct folio *folio)
 {
-	struct memfd_luo_ser *ser = out->ser;
+	unpin_folio(folio);
+	return 0;
+}
 
-	while (ser->nr_folios) {
-		struct folio *folio = pfn_folio(out->entries[--ser->nr_folios].pfn);
-
-		kho_unpreserve_folio(folio);
-		unpin_folio(folio);
-		cond_resched();
-	}
-	if (out->entries) {
-		kho_unpreserve_vmalloc(&ser->folios);
-		vfree(out->entries);
-	}
-	kho_unpreserve_free(ser);
+/* Free what told of a file, and nothing else. */
+static void memfd_luo_out_drop(struct memfd_luo_out *out)
+{
+	out->format->free(out);
 	mutex_destroy(&out->lock);
 	kfree_rcu(out, rcu);
 }
 
-static struct memfd_luo_out *memfd_luo_out_alloc(void)
+static void memfd_luo_out_free(struct memfd_luo_out *out)
+{
+	out->format->unpreserve(out);
+	out->format->each(out, memfd_luo_unpin, out);
+	memfd_luo_out_drop(out);
+}
+
+static struct memfd_luo_out *memfd_luo_out_alloc(const struct memfd_luo_format *format)
 {
 	struct memfd_luo_out *out = kzalloc_obj(*out);
+	int err;
 
 	if (!out)
 		return ERR_PTR(-ENOMEM);
-	out->ser = kho_alloc_preserve(sizeof(*out->ser));
-	if (IS_ERR(out->ser)) {
-		int err = PTR_ERR(out->ser);
-
+	out->format = format;
+	err = format->alloc(out);
+	if (err) {
 		kfree(out);
 		return ERR_PTR(err);
 	}
 	mutex_init(&out->lock);
 	return out;
-}
-
-/* What can change until the machine reboots. */
-static int memfd_luo_save(struct memfd_luo_ser *ser, struct file *file)
-{
-	int seals = memfd_get_seals(file);
-
-	if (seals < 0)
-		return seals;
-	if (seals & ~MEMFD_LUO_ALL_SEALS)
-		return -EOPNOTSUPP;
-	ser->seals = seals;
-	ser->pos = file->f_pos;
-	return 0;
 }
 
 static int memfd_luo_preserve(struct liveupdate_file_op_args *args)
@@ -371,17 +331,16 @@ static int memfd_luo_preserve(struct liveupdate_file_op_args *args)
 	if ((args->file->f_mode & (FMODE_READ | FMODE_WRITE)) != (FMODE_READ | FMODE_WRITE))
 		return -EACCES;
 
-	out = memfd_luo_out_alloc();
+	out = memfd_luo_out_alloc(memfd_luo_format(args->handler));
 	if (IS_ERR(out))
 		return PTR_ERR(out);
 
 	inode_lock(inode);
 	filemap_invalidate_lock(inode->i_mapping);
 	shmem_freeze(inode, true);
-	out->walker = current;
+	WRITE_ONCE(out->walker, current);
 	WRITE_ONCE(SHMEM_I(inode)->luo, out);
-	out->ser->size = i_size_read(inode);
-	err = memfd_luo_save(out->ser, args->file);
+	err = out->format->save(out, args->file, i_size_read(inode));
 	if (!err)
 		err = memfd_luo_preserve_folios(out, args->file);
 	WRITE_ONCE(out->walker, NULL);
@@ -397,7 +356,7 @@ static int memfd_luo_preserve(struct liveupdate_file_op_args *args)
 		return err;
 	}
 	args->private_data = out;
-	args->serialized_data = virt_to_phys(out->ser);
+	args->serialized_data = out->format->phys(out);
 	return 0;
 }
 
@@ -415,13 +374,61 @@ static void memfd_luo_unpreserve(struct liveupdate_file_op_args *args)
 	memfd_luo_out_free(args->private_data);
 }
 
+static int memfd_luo_copy(struct memfd_luo_out *out, struct memfd_luo_out *from, struct file *file)
+{
+	int err;
+
+	err = out->format->save(out, file, i_size_read(file_inode(file)));
+	if (!err)
+		err = from->format->each(from, out->format->add, out);
+	if (!err && out->format->close)
+		err = out->format->close(out);
+	return err;
+}
+
+/*
+ * Hand the file over in the format of another handler. Both may have the same
+ * folios known to KHO, so what one takes back is told again for the other.
+ */
+static int memfd_luo_convert(struct liveupdate_file_op_args *args,
+			     struct liveupdate_file_handler *to)
+{
+	struct memfd_luo_out *from = args->private_data, *out;
+	struct inode *inode = file_inode(args->file);
+	int err;
+
+	out = memfd_luo_out_alloc(memfd_luo_format(to));
+	if (IS_ERR(out))
+		return PTR_ERR(out);
+
+	filemap_invalidate_lock(inode->i_mapping);
+	out->walker = current;
+	err = memfd_luo_copy(out, from, args->file);
+	WRITE_ONCE(out->walker, NULL);
+	if (err)
+		swap(from, out);
+	else
+		WRITE_ONCE(SHMEM_I(inode)->luo, out);
+	/* Now @from goes, whichever that is. */
+	from->format->unpreserve(from);
+	WARN_ON_ONCE(out->format->preserve(out));
+	filemap_invalidate_unlock(inode->i_mapping);
+
+	memfd_luo_out_drop(from);
+	if (err)
+		return err;
+	args->private_data = out;
+	args->serialized_data = out->format->phys(out);
+	return 0;
+}
+
 static int memfd_luo_freeze(struct liveupdate_file_op_args *args)
 {
 	struct address_space *mapping = args->file->f_mapping;
 	struct memfd_luo_out *out = args->private_data;
 	int err;
 
-	err = memfd_luo_save(out->ser, args->file);
+	err = out->format->save(out, args->file, i_size_read(file_inode(args->file)));
 	if (err)
 		return err;
 
@@ -499,28 +506,83 @@ static void memfd_luo_hand_in(struct folio *folio, unsigned int flags)
 	folio_put(folio);
 }
 
-static struct file *memfd_luo_make_file(const struct memfd_luo_ser *ser)
+/* Owner and mode come first: what F_SEAL_EXEC brings along depends on the mode. */
+static int memfd_luo_set_owner(struct inode *inode, const struct memfd_luo_in *in)
+{
+	kuid_t uid = make_kuid(&init_user_ns, in->uid);
+	kgid_t gid = make_kgid(&init_user_ns, in->gid);
+
+	if (!uid_valid(uid) || !gid_valid(gid))
+		return -EINVAL;
+	inode->i_uid = uid;
+	inode->i_gid = gid;
+	inode->i_mode = (inode->i_mode & ~S_IALLUGO) | in->mode;
+	return 0;
+}
+
+static struct file *memfd_luo_make_file(const struct memfd_luo_in *in)
 {
 	unsigned int flags = MFD_ALLOW_SEALING;
 	struct file *file;
-	int err;
+	int err = 0;
 
 	/* Else F_SEAL_EXEC would bring seals along that the file did not have. */
-	if (ser->seals & F_SEAL_EXEC &&
-	    (ser->seals & MEMFD_LUO_EXEC_SEALS) != MEMFD_LUO_EXEC_SEALS)
+	if (in->seals & F_SEAL_EXEC &&
+	    (in->seals & MEMFD_LUO_EXEC_SEALS) != MEMFD_LUO_EXEC_SEALS)
 		flags |= MFD_NOEXEC_SEAL;
 
-	file = memfd_alloc_file("memfd:", flags);
+	file = memfd_alloc_file(in->name, flags);
 	if (IS_ERR(file))
 		return file;
-	err = memfd_add_seals(file, ser->seals);
+	if (in->has_owner)
+		err = memfd_luo_set_owner(file_inode(file), in);
+	if (!err)
+		err = memfd_add_seals(file, in->seals);
 	if (err) {
 		fput(file);
 		return ERR_PTR(err);
 	}
-	vfs_setpos(file, ser->pos, MAX_LFS_FILESIZE);
-	i_size_write(file_inode(file), ser->size);
+	vfs_setpos(file, in->pos, MAX_LFS_FILESIZE);
+	i_size_write(file_inode(file), in->size);
 	return file;
+}
+
+/* The folios of an extent that are in the file, the last one first, up to @pfn. */
+static void memfd_luo_remove_extent(struct inode *inode, const struct memfd_luo_extent *extent,
+				    u64 end)
+{
+	u64 pfn;
+
+	for (pfn = extent->pfn; pfn < end; pfn += 1UL << extent->order) {
+		memfd_luo_remove(inode, pfn_folio(pfn));
+		cond_resched();
+	}
+}
+
+static int memfd_luo_insert_extent(struct inode *inode, const struct memfd_luo_extent *extent)
+{
+	u64 pfn;
+	int err;
+
+	for (pfn = extent->pfn; pfn < extent->pfn + extent->nr; pfn += 1UL << extent->order) {
+		err = memfd_luo_insert(inode, pfn_folio(pfn), extent->index + (pfn - extent->pfn));
+		if (err) {
+			memfd_luo_remove_extent(inode, extent, pfn);
+			return err;
+		}
+		cond_resched();
+	}
+	return 0;
+}
+
+static void memfd_luo_hand_in_extent(const struct memfd_luo_extent *extent)
+{
+	u64 pfn;
+
+	for (pfn = extent->pfn; pfn < extent->pfn + extent->nr; pfn += 1UL << extent->order) {
+		memfd_luo_hand_in(pfn_folio(pfn), extent->flags);
+		cond_resched();
+	}
 }
 
 /* Put all folios into the file, or none: it is charged to who retrieves it. */
@@ -531,7 +593,7 @@ static int memfd_luo_fill(struct memfd_luo_in *in)
 	u64 i;
 
 	if (!in->file) {
-		struct file *file = memfd_luo_make_file(&in->ser);
+		struct file *file = memfd_luo_make_file(in);
 
 		if (IS_ERR(file))
 			return PTR_ERR(file);
@@ -543,26 +605,19 @@ static int memfd_luo_fill(struct memfd_luo_in *in)
 	if (err)
 		return err;
 
-	for (i = 0; i < in->nr_taken; i++) {
-		err = memfd_luo_insert(inode, memfd_luo_entry_folio(in, i),
-				       memfd_luo_entry(in, i)->index);
+	for (i = 0; i < in->nr_extents; i++) {
+		err = memfd_luo_insert_extent(inode, &in->extents[i]);
 		if (err)
 			goto err_remove;
-		cond_resched();
 	}
-
-	for (i = 0; i < in->nr_taken; i++) {
-		memfd_luo_hand_in(memfd_luo_entry_folio(in, i),
-				  memfd_luo_entry(in, i)->flags);
-		cond_resched();
-	}
+	for (i = 0; i < in->nr_extents; i++)
+		memfd_luo_hand_in_extent(&in->extents[i]);
 	return 0;
 
 err_remove:
-	while (i) {
-		memfd_luo_remove(inode, memfd_luo_entry_folio(in, --i));
-		cond_resched();
-	}
+	while (i--)
+		memfd_luo_remove_extent(inode, &in->extents[i],
+					in->extents[i].pfn + in->extents[i].nr);
 	return err;
 }
 
@@ -572,7 +627,7 @@ static int memfd_luo_retrieve(struct liveupdate_file_op_args *args)
 	int err;
 
 	if (!in) {
-		in = memfd_luo_in_alloc(args->serialized_data);
+		in = memfd_luo_format(args->handler)->read(args->serialized_data);
 		if (IS_ERR(in))
 			return PTR_ERR(in);
 		args->private_data = in;
@@ -584,7 +639,7 @@ static int memfd_luo_retrieve(struct liveupdate_file_op_args *args)
 
 	args->file = in->file;
 	args->private_data = NULL;
-	memfd_luo_free_saved(in);
+	memfd_luo_in_free(in);
 	return 0;
 }
 
@@ -595,7 +650,7 @@ static void memfd_luo_finish(struct liveupdate_file_op_args *args)
 	if (args->retrieve_status > 0)
 		return;
 	if (!in)
-		in = memfd_luo_in_alloc(args->serialized_data);
+		in = memfd_luo_format(args->handler)->read(args->serialized_data);
 	if (IS_ERR(in)) {
 		pr_warn("what was saved is damaged, memory stays reserved: %pe\n", in);
 		return;
@@ -604,13 +659,15 @@ static void memfd_luo_finish(struct liveupdate_file_op_args *args)
 	memfd_luo_put_folios(in);
 	if (in->file)
 		fput(in->file);
-	memfd_luo_free_saved(in);
+	memfd_luo_in_free(in);
 }
 
+/* A kernel that hands over in another kernel's format means to go to such a one. */
 static bool memfd_luo_can_preserve(struct liveupdate_file_handler *handler,
 				   struct file *file)
 {
-	return shmem_file(file) && !file_inode(file)->i_nlink;
+	return shmem_file(file) && !file_inode(file)->i_nlink &&
+	       memfd_luo_format(handler)->is_stock == liveupdate_is_stock_format();
 }
 
 static unsigned long memfd_luo_get_id(struct file *file)
@@ -621,12 +678,10 @@ static unsigned long memfd_luo_get_id(struct file *file)
 static int memfd_luo_get_size(struct liveupdate_file_op_args *args, u64 *size)
 {
 	struct memfd_luo_in *in = args->private_data;
-	struct memfd_luo_ser *ser;
 
-	ser = in ? &in->ser : memfd_luo_ser(args->serialized_data);
-	if (IS_ERR(ser))
-		return PTR_ERR(ser);
-	*size = ser->size;
+	if (!in)
+		return memfd_luo_format(args->handler)->read_size(args->serialized_data, size);
+	*size = in->size;
 	return 0;
 }
 
@@ -634,6 +689,7 @@ static const struct liveupdate_file_ops memfd_luo_ops = {
 	.can_preserve = memfd_luo_can_preserve,
 	.preserve = memfd_luo_preserve,
 	.unpreserve = memfd_luo_unpreserve,
+	.convert = memfd_luo_convert,
 	.freeze = memfd_luo_freeze,
 	.unfreeze = memfd_luo_unfreeze,
 	.retrieve = memfd_luo_retrieve,
@@ -643,12 +699,20 @@ static const struct liveupdate_file_ops memfd_luo_ops = {
 	.owner = THIS_MODULE,
 };
 
-LIVEUPDATE_FILE_HANDLER(memfd_luo_handler, MEMFD_LUO_FH_COMPATIBLE, &memfd_luo_ops);
+LIVEUPDATE_FILE_HANDLER(memfd_luo_handler_v2, MEMFD_LUO_FH_COMPATIBLE, &memfd_luo_ops);
+LIVEUPDATE_FILE_HANDLER(memfd_luo_handler_v3, MEMFD_V3_COMPATIBLE, &memfd_luo_ops);
+
+static const struct memfd_luo_format *memfd_luo_format(struct liveupdate_file_handler *handler)
+{
+	return handler == &memfd_luo_handler_v2 ? &memfd_luo_v2 : &memfd_luo_v3;
+}
 
 static int __init memfd_luo_init(void)
 {
-	int err = liveupdate_register_file_handler(&memfd_luo_handler);
+	int err = liveupdate_register_file_handler(&memfd_luo_handler_v2);
 
+	if (!err)
+		err = liveupdate_register_file_handler(&memfd_luo_handler_v3);
 	return err == -EOPNOTSUPP ? 0 : err;
 }
 late_initcall(memfd_luo_init);

@@ -8,10 +8,13 @@
 #define pr_fmt(fmt) "memfd_luo: " fmt
 
 #include <linux/align.h>
+#include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/kexec_handover.h>
+#include <linux/kho/abi/memfd.h>
+#include <linux/kho/abi/memfd_v3.h>
 #include <linux/liveupdate.h>
 #include <linux/math.h>
 #include <linux/mm.h>
@@ -19,13 +22,12 @@
 #include <linux/printk.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "memfd_luo.h"
 
-#define MEMFD_LUO_PER_PAGE	(PAGE_SIZE / sizeof(struct memfd_luo_folio_ser))
-
 /* Take 2^order pages back from KHO, which nobody did before. */
-static void *memfd_luo_take_pages(u64 phys, unsigned int order)
+static void *take_pages(u64 phys, unsigned int order)
 {
 	struct page *page;
 
@@ -35,167 +37,426 @@ static void *memfd_luo_take_pages(u64 phys, unsigned int order)
 	return page ? page_address(page) : NULL;
 }
 
-/* Take back the pages of the entries, and those that point to them. */
-static int memfd_luo_take_saved(struct memfd_luo_in *in)
+/**
+ * memfd_luo_in_free() - forget about a file
+ * @in: the file, whose folios are somebody else's
+ */
+void memfd_luo_in_free(struct memfd_luo_in *in)
 {
-	const struct kho_vmalloc *kv = &in->ser.folios;
-	unsigned long chunks = kv->total_pages;
-	struct kho_vmalloc_chunk *chunk;
-	u64 phys = kv->first.phys;
-	int i, j;
-	void *p;
-
-	while (phys) {
-		chunk = memfd_luo_take_pages(phys, 0);
-		/* One that holds nothing can only be the last. */
-		if (!chunk || (!chunk->phys[0] && chunk->hdr.next.phys))
-			return -EINVAL;
-		for (i = 0; i < ARRAY_SIZE(chunk->phys) && chunk->phys[i]; i++) {
-			if (in->nr_saved + (1UL << kv->order) > kv->total_pages)
-				return -EINVAL;
-			p = memfd_luo_take_pages(chunk->phys[i], kv->order);
-			if (!p)
-				return -EINVAL;
-			for (j = 0; j < 1 << kv->order; j++)
-				in->saved[in->nr_saved++] = p + j * PAGE_SIZE;
-		}
-		in->saved[chunks++] = chunk;
-		phys = chunk->hdr.next.phys;
-	}
-	if (in->nr_saved != kv->total_pages)
-		return -EINVAL;
-	in->nr_saved = chunks;
-	return 0;
+	kvfree(in->extents);
+	kfree(in);
 }
 
-/**
- * memfd_luo_ser() - find what was handed over of a file
- * @data: the physical address of it, as was handed over
- *
- * Return: it, as it lies there; or an ERR_PTR:
- * * -EINVAL: there is none, or it cannot be true
- * * -EOPNOTSUPP: it has flags or seals that are not known
- */
-struct memfd_luo_ser *memfd_luo_ser(u64 data)
+static struct memfd_luo_in *in_alloc(u64 nr_extents)
+{
+	struct memfd_luo_in *in = kzalloc_obj(*in);
+
+	if (!in)
+		return NULL;
+	/* One of no extents has room for one. */
+	in->extents = kvmalloc_objs(*in->extents, nr_extents + 1);
+	if (in->extents)
+		return in;
+	kfree(in);
+	return NULL;
+}
+
+/* Of which order KHO has what begins at @pfn in an extent. */
+static unsigned int key_order(const struct memfd_luo_in *in,
+			      const struct memfd_luo_extent *extent, u64 pfn)
+{
+	u64 chunk = 1UL << in->chunk_order;
+
+	if (extent->order)
+		return extent->order;
+	return IS_ALIGNED(pfn, chunk) && extent->pfn + extent->nr - pfn >= chunk ?
+	       in->chunk_order : 0;
+}
+
+/* Add an extent, or make the last one longer. What cannot be one is noted to be damaged. */
+static void add_extent(struct memfd_luo_in *in, struct memfd_luo_extent extent)
+{
+	struct memfd_luo_extent *last = in->nr_extents ? &in->extents[in->nr_extents - 1] : NULL;
+	u64 pages = DIV_ROUND_UP_ULL(in->size, PAGE_SIZE);
+	unsigned int order = extent.order;
+
+	/* The last folio may reach beyond the size. */
+	if (order > MAX_PAGECACHE_ORDER ||
+	    (order && !IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE)) ||
+	    extent.flags & ~MEMFD_LUO_FOLIO_FLAGS || !extent.nr ||
+	    extent.pfn > U64_MAX - extent.nr || extent.index >= pages ||
+	    extent.nr > ALIGN(pages, 1UL << order) - extent.index ||
+	    !IS_ALIGNED(extent.index | extent.pfn | extent.nr, 1UL << order))
+		extent = (struct memfd_luo_extent){ .order = MEMFD_LUO_DAMAGED };
+
+	if (last && !in->chunk_order && last->order == extent.order &&
+	    last->flags == extent.flags && last->index + last->nr == extent.index &&
+	    last->pfn + last->nr == extent.pfn)
+		last->nr += extent.nr;
+	else
+		in->extents[in->nr_extents++] = extent;
+}
+
+/* memfd-v2 */
+
+#define V2_PER_PAGE	(PAGE_SIZE / sizeof(struct memfd_luo_folio_ser))
+
+static struct memfd_luo_ser *v2_ser(u64 data)
 {
 	struct memfd_luo_ser *ser = liveupdate_preserved_data(data, sizeof(*ser));
 
 	if (!ser || ser->size > MAX_LFS_FILESIZE || ser->pos > MAX_LFS_FILESIZE ||
 	    ser->folios.total_pages > totalram_pages() ||
 	    ser->folios.order > MAX_PAGE_ORDER ||
-	    ser->nr_folios > (u64)ser->folios.total_pages * MEMFD_LUO_PER_PAGE)
+	    ser->nr_folios > (u64)ser->folios.total_pages * V2_PER_PAGE)
 		return ERR_PTR(-EINVAL);
 	if (ser->flags || ser->seals & ~MEMFD_LUO_ALL_SEALS)
 		return ERR_PTR(-EOPNOTSUPP);
 	return ser;
 }
 
-static void memfd_luo_in_free(struct memfd_luo_in *in)
+/* The pages of the array, in their order, and those that point to them */
+struct v2_pages {
+	void **pages;
+	u64 nr;
+};
+
+/* Take the pages of the array, and those that point to them, which come behind. */
+static int v2_take_pages(struct kho_vmalloc kv, struct v2_pages *pages)
 {
-	kvfree(in->saved);
-	kfree(in);
+	u64 chunks = kv.total_pages, phys = kv.first.phys, nr = 0;
+	struct kho_vmalloc_chunk *chunk;
+	int i, j;
+	void *p;
+
+	while (phys) {
+		chunk = take_pages(phys, 0);
+		/* One that holds nothing can only be the last. */
+		if (!chunk || (!chunk->phys[0] && chunk->hdr.next.phys))
+			return -EINVAL;
+		for (i = 0; i < ARRAY_SIZE(chunk->phys) && chunk->phys[i]; i++) {
+			if (nr + (1UL << kv.order) > kv.total_pages)
+				return -EINVAL;
+			p = take_pages(chunk->phys[i], kv.order);
+			if (!p)
+				return -EINVAL;
+			for (j = 0; j < 1 << kv.order; j++)
+				pages->pages[nr++] = p + j * PAGE_SIZE;
+		}
+		pages->pages[chunks++] = chunk;
+		phys = chunk->hdr.next.phys;
+	}
+	if (nr != kv.total_pages)
+		return -EINVAL;
+	pages->nr = chunks;
+	return 0;
+}
+
+static void v2_add_folio(struct memfd_luo_in *in, const struct memfd_luo_folio_ser *folio)
+{
+	int order = kho_preserved_order(PFN_PHYS(folio->pfn));
+
+	add_extent(in, (struct memfd_luo_extent) {
+		.index = folio->index,
+		.pfn = folio->pfn,
+		.nr = order < 0 ? 0 : 1UL << order,
+		.order = order < 0 ? MEMFD_LUO_DAMAGED : order,
+		.flags = folio->flags & ~MEMFD_LUO_FOLIO_FLAGS ? U8_MAX : folio->flags,
+	});
+}
+
+static int v2_take(struct memfd_luo_in *in, struct memfd_luo_ser *ser, u64 data,
+		   struct v2_pages *pages)
+{
+	struct memfd_luo_folio_ser *folios;
+	u64 i;
+	int err;
+
+	err = v2_take_pages(ser->folios, pages);
+	if (err)
+		return err;
+	if (!take_pages(data, 0))
+		return -EINVAL;
+
+	for (i = 0; i < ser->nr_folios; i++) {
+		folios = pages->pages[i / V2_PER_PAGE];
+		v2_add_folio(in, &folios[i % V2_PER_PAGE]);
+		cond_resched();
+	}
+	while (pages->nr)
+		free_page((unsigned long)pages->pages[--pages->nr]);
+	free_page((unsigned long)ser);
+	return 0;
 }
 
 /**
- * memfd_luo_in_alloc() - take what was handed over of a file, but for its folios
+ * memfd_luo_read_v2() - take what was handed over of a file, but for its folios
  * @data: the physical address of it, as was handed over
  *
- * Return: it, for memfd_luo_free_saved(); or an ERR_PTR, and then what was taken
- * stays reserved for good:
- * * -EINVAL, -EOPNOTSUPP: as memfd_luo_ser(); or its array of entries is damaged
+ * Return: the file, for memfd_luo_in_free(); or an ERR_PTR:
+ * * -EINVAL: there is none, or it is damaged: what was taken stays reserved
+ * * -EOPNOTSUPP: it has flags or seals that are not known; nothing was taken
  * * -ENOMEM: nothing was taken
  */
-struct memfd_luo_in *memfd_luo_in_alloc(u64 data)
+struct memfd_luo_in *memfd_luo_read_v2(u64 data)
 {
-	struct memfd_luo_ser *ser = memfd_luo_ser(data);
+	struct memfd_luo_ser *ser = v2_ser(data);
+	struct v2_pages pages = {};
 	struct memfd_luo_in *in;
 	int err;
 
 	if (IS_ERR(ser))
 		return ERR_CAST(ser);
-	in = kzalloc_obj(*in);
+	in = in_alloc(ser->nr_folios);
 	if (!in)
 		return ERR_PTR(-ENOMEM);
-	in->ser = *ser;
-
 	/* A page of entries, one that points to it, none full: at most. */
-	in->saved = kvmalloc_objs(*in->saved, 2 * (u64)ser->folios.total_pages + 2);
-	if (!in->saved) {
+	pages.pages = kvmalloc_objs(*pages.pages, 2 * (u64)ser->folios.total_pages + 1);
+	if (!pages.pages) {
 		memfd_luo_in_free(in);
 		return ERR_PTR(-ENOMEM);
 	}
 
-	err = memfd_luo_take_saved(in);
-	if (!err && !memfd_luo_take_pages(data, 0))
+	in->pos = ser->pos;
+	in->size = ser->size;
+	in->seals = ser->seals;
+	strscpy(in->name, "memfd:");
+	err = v2_take(in, ser, data, &pages);
+	kvfree(pages.pages);
+	if (!err)
+		return in;
+	memfd_luo_in_free(in);
+	return ERR_PTR(err);
+}
+
+/**
+ * memfd_luo_read_size_v2() - the size of a file that nothing was taken of
+ * @data: the physical address of it, as was handed over
+ * @size: set to it, in bytes
+ *
+ * Return: 0; or -EINVAL or -EOPNOTSUPP as memfd_luo_read_v2().
+ */
+int memfd_luo_read_size_v2(u64 data, u64 *size)
+{
+	struct memfd_luo_ser *ser = v2_ser(data);
+
+	if (IS_ERR(ser))
+		return PTR_ERR(ser);
+	*size = ser->size;
+	return 0;
+}
+
+/* memfd-v3 */
+
+#define V3_PER_PAGE	((PAGE_SIZE - sizeof(struct memfd_v3_page)) / \
+			 sizeof(struct memfd_v3_extent))
+
+/* Files that share a page are read one after the other. */
+static DEFINE_MUTEX(v3_lock);
+
+static struct memfd_v3_ser *v3_ser(u64 data)
+{
+	u64 offset = data % PAGE_SIZE;
+	struct memfd_v3_ser *ser;
+	void *page;
+
+	if (offset % sizeof(*ser) || kho_preserved_order(data - offset))
+		return ERR_PTR(-EINVAL);
+	page = liveupdate_preserved_data(data - offset, PAGE_SIZE);
+	if (!page)
+		return ERR_PTR(-EINVAL);
+	ser = page + offset;
+	if (ser->magic != MEMFD_V3_MAGIC || ser->size > MAX_LFS_FILESIZE ||
+	    ser->pos > MAX_LFS_FILESIZE || ser->mode & ~S_IALLUGO ||
+	    ser->nr > MEMFD_V3_NR_INLINE || (ser->more && ser->nr != MEMFD_V3_NR_INLINE) ||
+	    strnlen(ser->name, sizeof(ser->name)) == sizeof(ser->name))
+		return ERR_PTR(-EINVAL);
+	if (ser->flags || ser->seals & ~MEMFD_LUO_ALL_SEALS)
+		return ERR_PTR(-EOPNOTSUPP);
+	return ser;
+}
+
+/* Give the place up that told of a file, and its page when that was the last. */
+static void v3_give_up(struct memfd_v3_ser *ser, u64 data)
+{
+	struct memfd_v3_ser *page = ser - data % PAGE_SIZE / sizeof(*ser);
+	int i;
+
+	ser->magic = 0;
+	for (i = 0; i < PAGE_SIZE / sizeof(*page); i++) {
+		if (page[i].magic)
+			return;
+	}
+	kho_restore_free(page);
+}
+
+/* Returns how many pages they are said to be. */
+static u64 v3_add_extents(struct memfd_luo_in *in, const struct memfd_v3_extent *extents, u64 nr)
+{
+	u64 i, pages = 0;
+
+	for (i = 0; i < nr; i++) {
+		pages += extents[i].nr;
+		add_extent(in, (struct memfd_luo_extent) {
+			.index = extents[i].index,
+			.pfn = extents[i].pfn,
+			.nr = extents[i].nr,
+			.order = min_t(u64, extents[i].order, MEMFD_LUO_DAMAGED),
+			.flags = MEMFD_LUO_FOLIO_FLAGS,
+		});
+	}
+	return pages;
+}
+
+/* How many extents there are, in pages that nobody has taken; none for a circle. */
+static int v3_count(const struct memfd_v3_ser *ser, u64 *nr)
+{
+	u64 phys, pages = 0;
+	struct memfd_v3_page *page;
+
+	*nr = ser->nr;
+	for (phys = ser->more; phys; phys = page->next) {
+		page = liveupdate_preserved_data(phys, PAGE_SIZE);
+		if (!page || kho_preserved_order(phys) || !page->nr ||
+		    page->nr > V3_PER_PAGE || pages++ > totalram_pages())
+			return -EINVAL;
+		*nr += page->nr;
+	}
+	return 0;
+}
+
+static int v3_take(struct memfd_luo_in *in, struct memfd_v3_ser *ser, u64 nr)
+{
+	struct memfd_v3_page *page;
+	u64 phys = ser->more, next, pages, all = ser->nr_pages;
+
+	pages = v3_add_extents(in, ser->extents, ser->nr);
+	while (phys) {
+		page = take_pages(phys, 0);
+		/* It may be there twice, or tell otherwise than it did when counted. */
+		if (!page || page->nr > nr - in->nr_extents)
+			return -EINVAL;
+		pages += v3_add_extents(in, page->extents, page->nr);
+		next = page->next;
+		free_page((unsigned long)page);
+		phys = next;
+	}
+	return pages == all ? 0 : -EINVAL;
+}
+
+/**
+ * memfd_luo_read_v3() - take what was handed over of a file, but for its folios
+ * @data: the physical address of it, as was handed over
+ *
+ * Return: as memfd_luo_read_v2().
+ */
+struct memfd_luo_in *memfd_luo_read_v3(u64 data)
+{
+	struct memfd_luo_in *in;
+	struct memfd_v3_ser *ser;
+	int err;
+	u64 nr;
+
+	guard(mutex)(&v3_lock);
+	ser = v3_ser(data);
+	if (IS_ERR(ser))
+		return ERR_CAST(ser);
+	err = v3_count(ser, &nr);
+	if (err)
+		return ERR_PTR(err);
+	in = in_alloc(nr);
+	if (!in)
+		return ERR_PTR(-ENOMEM);
+
+	in->pos = ser->pos;
+	in->size = ser->size;
+	in->seals = ser->seals;
+	in->uid = ser->uid;
+	in->gid = ser->gid;
+	in->mode = ser->mode;
+	in->has_owner = true;
+	in->chunk_order = MEMFD_V3_CHUNK_ORDER;
+	strscpy(in->name, ser->name);
+	err = v3_take(in, ser, nr);
+	/* The page of @ser itself may have been among them. */
+	if (!err && kho_preserved_order(data - data % PAGE_SIZE))
 		err = -EINVAL;
 	if (err) {
 		memfd_luo_in_free(in);
 		return ERR_PTR(err);
 	}
-	in->saved[in->nr_saved++] = ser;
+	v3_give_up(ser, data);
 	return in;
 }
 
 /**
- * memfd_luo_entry() - an entry of the file
- * @in: the file
- * @i:  which, below in->ser.nr_folios
+ * memfd_luo_read_size_v3() - the size of a file that nothing was taken of
+ * @data: the physical address of it, as was handed over
+ * @size: set to it, in bytes
  *
- * Return: the entry, which nobody has checked.
+ * Return: 0; or -EINVAL or -EOPNOTSUPP as memfd_luo_read_v2().
  */
-struct memfd_luo_folio_ser *memfd_luo_entry(struct memfd_luo_in *in, u64 i)
+int memfd_luo_read_size_v3(u64 data, u64 *size)
 {
-	struct memfd_luo_folio_ser *page = in->saved[i / MEMFD_LUO_PER_PAGE];
+	struct memfd_v3_ser *ser = v3_ser(data);
 
-	return &page[i % MEMFD_LUO_PER_PAGE];
+	if (IS_ERR(ser))
+		return PTR_ERR(ser);
+	*size = ser->size;
+	return 0;
 }
 
-/**
- * memfd_luo_entry_folio() - the folio of an entry
- * @in: the file
- * @i:  which, of those whose folios were taken
- *
- * Return: the folio.
- */
-struct folio *memfd_luo_entry_folio(struct memfd_luo_in *in, u64 i)
-{
-	return pfn_folio(memfd_luo_entry(in, i)->pfn);
-}
+/* The folios, in either format */
 
-/* Take the folio of an entry back from KHO, if it can be one of the file's. */
-static int memfd_luo_take_folio(struct memfd_luo_in *in, u64 i)
+/* Take what begins at @pfn in an extent back from KHO. Returns how many pages that are. */
+static int take_key(struct memfd_luo_in *in, const struct memfd_luo_extent *extent, u64 pfn)
 {
-	const struct memfd_luo_folio_ser *entry = memfd_luo_entry(in, i);
-	phys_addr_t phys = PFN_PHYS(entry->pfn);
-	int order = kho_preserved_order(phys);
+	unsigned int order;
 
-	if (order < 0 || order > MAX_PAGECACHE_ORDER ||
-	    (order && !IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE)) ||
-	    entry->flags & ~MEMFD_LUO_FOLIO_FLAGS ||
-	    entry->index >= DIV_ROUND_UP_ULL(in->ser.size, PAGE_SIZE) ||
-	    !IS_ALIGNED(entry->index, 1UL << order))
+	if (extent->order > MAX_PAGECACHE_ORDER)
 		return -EINVAL;
-
-	return kho_restore_folio(phys) ? 0 : -EINVAL;
+	order = key_order(in, extent, pfn);
+	if (kho_preserved_order(PFN_PHYS(pfn)) != order)
+		return -EINVAL;
+	if (extent->order ? !kho_restore_folio(PFN_PHYS(pfn)) :
+			    !kho_restore_pages(PFN_PHYS(pfn), 1UL << order))
+		return -EINVAL;
+	return 1 << order;
 }
 
 /**
- * memfd_luo_take_folios() - take the folios of all entries
+ * memfd_luo_take_folios() - take all folios from KHO
  * @in: the file
  *
- * Return: 0; or -EINVAL at the first entry that is damaged.
+ * Return: 0; or -EINVAL at the first one that is damaged.
  */
 int memfd_luo_take_folios(struct memfd_luo_in *in)
 {
-	int err;
+	const struct memfd_luo_extent *extent;
+	int nr;
 
-	for (; in->nr_taken < in->ser.nr_folios; in->nr_taken++) {
-		err = memfd_luo_take_folio(in, in->nr_taken);
-		if (err)
-			return err;
-		cond_resched();
+	for (; in->nr_taken < in->nr_extents; in->nr_taken++) {
+		extent = &in->extents[in->nr_taken];
+		do {
+			nr = take_key(in, extent, extent->pfn + in->nr_pages);
+			if (nr < 0)
+				return nr;
+			in->nr_pages += nr;
+			cond_resched();
+		} while (in->nr_pages < extent->nr);
+		in->nr_pages = 0;
 	}
 	return 0;
+}
+
+static void put_pages(const struct memfd_luo_extent *extent, u64 from, u64 nr)
+{
+	u64 pfn;
+
+	for (pfn = from; pfn < from + nr; pfn += 1UL << extent->order) {
+		folio_put(pfn_folio(pfn));
+		cond_resched();
+	}
 }
 
 /**
@@ -204,25 +465,22 @@ int memfd_luo_take_folios(struct memfd_luo_in *in)
  */
 void memfd_luo_put_folios(struct memfd_luo_in *in)
 {
-	u64 i;
+	const struct memfd_luo_extent *extent;
+	u64 i, done;
+	int nr;
 
-	for (i = 0; i < in->ser.nr_folios; i++) {
-		if (i >= in->nr_taken && memfd_luo_take_folio(in, i)) {
-			pr_warn_ratelimited("entry %llu is damaged, memory stays reserved\n", i);
-			continue;
+	for (i = 0; i < in->nr_extents; i++) {
+		extent = &in->extents[i];
+		done = i < in->nr_taken ? extent->nr : i == in->nr_taken ? in->nr_pages : 0;
+		put_pages(extent, extent->pfn, done);
+		for (; done < extent->nr || extent->order == MEMFD_LUO_DAMAGED; done += nr) {
+			nr = take_key(in, extent, extent->pfn + done);
+			if (nr < 0) {
+				pr_warn_ratelimited("extent %llu is damaged, memory stays reserved\n",
+						    i);
+				break;
+			}
+			put_pages(extent, extent->pfn + done, nr);
 		}
-		folio_put(memfd_luo_entry_folio(in, i));
-		cond_resched();
 	}
-}
-
-/**
- * memfd_luo_free_saved() - free what told of the file, all being done
- * @in: the file, gone afterwards
- */
-void memfd_luo_free_saved(struct memfd_luo_in *in)
-{
-	while (in->nr_saved)
-		free_page((unsigned long)in->saved[--in->nr_saved]);
-	memfd_luo_in_free(in);
 }

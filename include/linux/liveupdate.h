@@ -53,6 +53,11 @@ struct liveupdate_file_op_args {
  *                side effect.
  * @preserve:     Required. Save the file. It stays in use afterwards.
  * @unpreserve:   Required. Undo preserve(); cannot fail.
+ * @convert:      Optional. Have a preserved file handed over as @to would have
+ *                preserved it, which is another handler of the same callbacks;
+ *                called when the hand-over format changes, and it is @to that
+ *                takes such files from now on. Sets @serialized_data. When it
+ *                fails it must leave everything as it was.
  * @freeze:       Optional. The last chance to update what was saved. Called in
  *                the reboot path: it must not allocate.
  * @unfreeze:     Optional. Undo freeze(); the machine goes on after all.
@@ -78,6 +83,8 @@ struct liveupdate_file_ops {
 			     struct file *file);
 	int (*preserve)(struct liveupdate_file_op_args *args);
 	void (*unpreserve)(struct liveupdate_file_op_args *args);
+	int (*convert)(struct liveupdate_file_op_args *args,
+		       struct liveupdate_file_handler *to);
 	int (*freeze)(struct liveupdate_file_op_args *args);
 	void (*unfreeze)(struct liveupdate_file_op_args *args);
 	int (*retrieve)(struct liveupdate_file_op_args *args);
@@ -213,6 +220,7 @@ struct liveupdate_flb {
 bool liveupdate_enabled(void);
 int liveupdate_reboot(void);
 void *liveupdate_preserved_data(u64 phys, u64 size);
+bool liveupdate_is_stock_format(void);
 
 int liveupdate_register_file_handler(struct liveupdate_file_handler *fh);
 void liveupdate_unregister_file_handler(struct liveupdate_file_handler *fh);

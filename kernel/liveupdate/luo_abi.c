@@ -12,6 +12,7 @@
 
 #include <linux/cleanup.h>
 #include <linux/errno.h>
+#include <linux/export.h>
 #include <linux/gfp.h>
 #include <linux/init.h>
 #include <linux/io.h>
@@ -205,6 +206,37 @@ static int luo_abi_reserve(const struct luo_abi *abi)
 }
 
 /**
+ * liveupdate_is_stock_format() - is the hand-over to be read by the base kernel?
+ *
+ * Handlers that have a format of their own then preserve files in the base's.
+ *
+ * Context: any.
+ * Return: whether the format that is chosen now is that of the base kernel.
+ */
+bool liveupdate_is_stock_format(void)
+{
+	return READ_ONCE(luo_abi) == &luo_abi_v5;
+}
+EXPORT_SYMBOL_GPL(liveupdate_is_stock_format);
+
+/* Have all files preserved by those handlers that take them in this format. */
+static int luo_abi_convert_files(void)
+{
+	struct luo_session *session;
+	struct luo_file *lf;
+	int err;
+
+	luo_for_each_session(session, &luo_outgoing) {
+		luo_for_each_file(lf, session) {
+			err = luo_file_convert(lf);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+/**
  * luo_abi_choose() - choose the format of the hand-over to the next kernel
  * @name: its name, with or without a newline behind it
  *
@@ -216,10 +248,11 @@ static int luo_abi_reserve(const struct luo_abi *abi)
  * * -EINVAL: there is no such format
  * * -ENOSPC: it cannot carry as many sessions, or files in one, as there are
  * * -ENOMEM
+ * * what a handler says that cannot preserve a file for the base kernel
  */
 int luo_abi_choose(const char *name)
 {
-	const struct luo_abi *abi = luo_abi_by_name(name);
+	const struct luo_abi *abi = luo_abi_by_name(name), *old = luo_abi;
 	int err;
 
 	if (!abi)
@@ -228,16 +261,25 @@ int luo_abi_choose(const char *name)
 	guard(rwsem_write)(&luo_freeze_rwsem);
 	if (luo_is_frozen())
 		return -EBUSY;
-	if (abi == luo_abi)
+	if (abi == old)
 		return 0;
-	guard(mutex)(&luo_abi_lock);
-	err = luo_abi_reserve(abi);
+	scoped_guard(mutex, &luo_abi_lock)
+		err = luo_abi_reserve(abi);
 	if (err)
 		return err;
 
-	luo_abi_publish(luo_abi, false);
-	luo_abi_release(luo_abi);
-	luo_abi = abi;
+	WRITE_ONCE(luo_abi, abi);
+	err = luo_abi_convert_files();
+	guard(mutex)(&luo_abi_lock);
+	/* We ourselves understand what the base does. */
+	if (err && liveupdate_is_stock_format()) {
+		WRITE_ONCE(luo_abi, old);
+		luo_abi_release(abi);
+		return err;
+	}
+
+	luo_abi_publish(old, false);
+	luo_abi_release(old);
 	/* It takes the place of the one that was just taken out. */
 	if (luo_outgoing.nr)
 		WARN_ON_ONCE(luo_abi_publish(abi, true));

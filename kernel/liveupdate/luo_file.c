@@ -440,6 +440,59 @@ int luo_file_preserve(struct luo_file *lf, struct file *file)
 	return luo_file_preserve_by(lf, fh, file, false);
 }
 
+static int luo_file_convert_to(struct luo_file *lf, struct liveupdate_file_handler *to)
+{
+	struct liveupdate_file_op_args args = luo_file_args(lf);
+	int err;
+
+	if (lf->fh->ops->convert != to->ops->convert || !to->ops->convert)
+		return -EOPNOTSUPP;
+	err = luo_flb_file_preserve(to);
+	if (err)
+		return err;
+	err = lf->fh->ops->convert(&args, to);
+	if (err) {
+		luo_flb_file_unpreserve(to);
+		return err;
+	}
+	luo_flb_file_unpreserve(lf->fh);
+	lf->data = args.serialized_data;
+	lf->private = args.private_data;
+	swap(lf->fh, to);
+	strscpy(lf->compatible, lf->fh->compatible);
+	luo_handler_put(to);
+	return 0;
+}
+
+/**
+ * luo_file_convert() - have a file handed over by the handler that takes it now
+ * @lf: the file of an outgoing session
+ *
+ * Context: process context, luo_freeze_rwsem held for writing.
+ * Return: 0; or, and then nothing was changed:
+ * * -EOPNOTSUPP: its handler cannot leave it to the other one
+ * * -ENOENT: no handler takes such a file any more
+ * * whatever the handler's convert() says
+ */
+int luo_file_convert(struct luo_file *lf)
+{
+	struct liveupdate_file_handler *fh;
+	int err;
+
+	guard(mutex)(&lf->lock);
+	if (lf->state != LUO_FILE_PRESERVED || lf->fh->ops->can_preserve(lf->fh, lf->file))
+		return 0;
+	scoped_guard(rwsem_read, &luo_handlers_rwsem) {
+		fh = luo_handler_for_file(lf->file);
+		if (!fh || !luo_handler_get(fh))
+			return -ENOENT;
+	}
+	err = luo_file_convert_to(lf, fh);
+	if (err)
+		luo_handler_put(fh);
+	return err;
+}
+
 /**
  * luo_file_freeze() - let a file's handler update what is handed over
  * @lf: a preserved file of an outgoing session
@@ -599,6 +652,7 @@ void luo_file_mark_retrieved(struct luo_file *lf)
  */
 int luo_file_carry(struct luo_file *lf, struct luo_session *to)
 {
+	struct liveupdate_file_handler *fh;
 	struct luo_file *copy;
 	int err;
 
@@ -610,13 +664,15 @@ int luo_file_carry(struct luo_file *lf, struct luo_session *to)
 	copy = luo_file_new(to, lf->token);
 	if (IS_ERR(copy))
 		return PTR_ERR(copy);
+	/* In the chosen format it may be another's than it came by. */
 	scoped_guard(rwsem_read, &luo_handlers_rwsem) {
-		if (!luo_handler_get(lf->fh))
+		fh = luo_handler_for_file(lf->file) ?: lf->fh;
+		if (!luo_handler_get(fh))
 			return -ENODEV;
 	}
 
 	guard(luo_file)(copy);
-	return luo_file_preserve_by(copy, lf->fh, lf->file, true);
+	return luo_file_preserve_by(copy, fh, lf->file, true);
 }
 
 /**

@@ -252,6 +252,7 @@ void luo_file_unpreserve(struct luo_file *lf);
 int luo_file_add_incoming(struct luo_session *session, u64 token,
 			  const char *compatible, u64 data);
 int luo_file_preserve(struct luo_file *lf, struct file *file);
+int luo_file_convert(struct luo_file *lf);
 int luo_file_freeze(struct luo_file *lf);
 void luo_file_unfreeze(struct luo_file *lf);
 int luo_file_retrieve(struct luo_file *lf, struct file **filep);

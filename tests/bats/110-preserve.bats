@@ -11,7 +11,7 @@ load lib/luo
 		mkdir sessions/s sessions/s/1
 		luo_file 5 hello
 		echo self:5 >sessions/s/1/fd
-		shows sessions/s/1 state=preserved compatible=memfd-v2 size=5
+		shows sessions/s/1 state=preserved compatible=memfd-v3 size=5
 		shows sessions/s state=open files=1
 		rmdir sessions/s/1
 		shows sessions/s files=0

@@ -147,3 +147,30 @@ check_what_was_written() {
 		echo 1 >incoming/s/finish
 	END
 }
+
+@test "a memfd's name, owner, group and mode come back; a file from tmpfs has no name" {
+	luo_run <<-'END'
+		mkdir sessions/s sessions/s/{1,2,3}
+		luo-hold make memfd,name=a-name,size=4K,seed=1,fd=5 tmpfs,name=other,size=4K,fd=6 \
+			memfd,size=4K,flags=noexec,fd=7,name="$(printf '%0249d' 0)" -- bash -c '
+			chown 1234:567 /proc/self/fd/5
+			chmod 2641 /proc/self/fd/5
+			chmod 600 /proc/self/fd/6
+			for token in 1 2 3; do
+				echo self:$((token + 4)) >sessions/s/$token/fd
+			done'
+	END
+	vm_kexec
+	luo_run <<-'END'
+		luo-hold make null,fd=5 null,fd=6 null,fd=7 -- bash -c '
+			. luo.bash
+			for token in 1 2 3; do
+				echo self:$((token + 4)) >incoming/s/$token/fd
+			done
+			expect "/memfd:a-name (deleted) 1234:567 2641" stat -L --printf "$(readlink /proc/self/fd/5) %u:%g %a" /proc/self/fd/5
+			expect "/memfd: (deleted) 0:0 600" stat -L --printf "$(readlink /proc/self/fd/6) %u:%g %a" /proc/self/fd/6
+			expect "/memfd:$(printf "%0249d" 0) (deleted) 0:0 666" \
+				stat -L --printf "$(readlink /proc/self/fd/7) %u:%g %a" /proc/self/fd/7
+			echo 1 >incoming/s/finish'
+	END
+}

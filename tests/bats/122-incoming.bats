@@ -85,8 +85,8 @@ typed into $1"
 		shows . state=updated last_error=
 		expect '' ls -A sessions
 		shows incoming/s state=preserved files=3 retrieved=0
-		shows incoming/s/1 state=preserved compatible=memfd-v2 size=5000
-		shows incoming/s/2 state=preserved compatible=memfd-v2 size=1099511627776
+		shows incoming/s/1 state=preserved compatible=memfd-v3 size=5000
+		shows incoming/s/2 state=preserved compatible=memfd-v3 size=1099511627776
 		shows incoming/s/3 state=preserved compatible=liveupdate-test-v1 size=
 		expect '444 444 200 200' echo $(stat -c %a incoming/s/{state,1/state,finish,1/fd})
 		for command in 'rmdir incoming/s' 'rmdir incoming/s/1' 'mkdir incoming/s/9' 'mkdir incoming/s/1/9'; do

@@ -104,7 +104,7 @@ load lib/luo
 	END
 	luo_kexec_held <<-'END'
 		shows sessions/s state=frozen files=2
-		shows sessions/s/1 state=frozen compatible=memfd-v2 size=65536
+		shows sessions/s/1 state=frozen compatible=memfd-v3 size=65536
 		shows sessions/s/2 state=empty
 		luo_file 6
 		refused EBUSY 'mkdir sessions/new'

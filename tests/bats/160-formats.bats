@@ -41,8 +41,11 @@ load lib/luo
 	luo_run <<-'END'
 		luo-hold preserve sessions/s/1 1 memfd,size=1M,seed=1
 		mkdir sessions/empty sessions/t
+		shows sessions/s/1 compatible=memfd-v3
 		echo luo-v5 >abi
 		luo-hold preserve sessions/s/2 1 memfd,size=1M,seed=2
+		shows sessions/s/1 compatible=memfd-v2
+		shows sessions/s/2 compatible=memfd-v2
 		mkdir sessions/late
 		expect $'empty\nlate\ns\nt' ls sessions
 	END
@@ -55,6 +58,7 @@ load lib/luo
 		echo luo-v5 >abi
 		luo-hold preserve sessions/u/1 1 memfd,size=1M,seed=3
 		echo luo-v1 >abi
+		shows sessions/u/1 compatible=memfd-v3
 		luo-hold preserve sessions/u/2 1 memfd,size=1M,seed=4
 		rmdir sessions/u/1
 	END

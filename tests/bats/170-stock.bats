@@ -34,6 +34,11 @@ park() {
 	vm_run 'until [[ -e /run/parked ]]; do :; done; cat /run/said'
 }
 
+# flbs_said WHAT COUNT: since the test began, the base's own test of three FLBs, which is in it, said that so often.
+flbs_said() {
+	assert_equal "$(guest_log | grep -c "liveupdate test: .*: $1")" "$2"
+}
+
 @test "a machine goes stock, ours, stock, ours, with each byte and each FLB" {
 	park "$FILES" "${PRESERVE[@]@Q}" "${PARK@Q}"
 	assert_output $'ok\nok\nok\nok'
@@ -50,6 +55,8 @@ park() {
 		"${PRESERVE[@]:1}" "$PARK")
 	park 'null,fd=5 null,fd=6' "${commands[@]@Q}"
 	assert_output $'ok\nok\nok\nok\nchecked\nok\nok\nok\nok\nok'
+	flbs_said 'found flb data from the previous boot' 3
+	flbs_said 'finish was triggered' 3
 	next ours
 	luo_run <<-'END'
 		shows . number=3
@@ -87,13 +94,16 @@ park() {
 @test "a machine goes ours, stock, ours, with sessions that were made by mkdir" {
 	luo_run <<-'END'
 		shows . state=normal
-		echo luo-v5 >abi
 		for session in {1..60}; do
 			luo-hold preserve sessions/s$session/1 1 memfd,size=8,seed=$session >/dev/null
 		done
 		luo-hold preserve sessions/many/% 100 memfd,size=8,seed=5 >/dev/null
 		luo-hold preserve sessions/big/1 1 memfd,size=64M,seed=7
+		shows sessions/big/1 compatible=memfd-v3
 		mkdir sessions/empty
+		# All is written as the next kernel understands it.
+		echo luo-v5 >abi
+		shows sessions/big/1 compatible=memfd-v2
 	END
 	next stock
 	# What it does not take out of its sessions it forgets: so all is taken out, and parked again.

@@ -155,7 +155,7 @@ damaged_sessions() {
 }
 
 # The file of a session each, and what retrieving it says.
-MEMFDS=(
+MEMFDS_V2=(
 	file.%.0.data=0 EINVAL
 	file.%.0.data=nowhere EINVAL
 	file.%.0.data=text EINVAL
@@ -192,24 +192,62 @@ MEMFDS=(
 	folio.%.0.3.index=2 EEXIST
 )
 
-@test "memfds that are damaged, each in its own way, and one whose folios come in another order" {
-	local -a damages=() errors=()
-	for ((i = 0; i < ${#MEMFDS[@]}; i += 2)); do
-		damages+=("${MEMFDS[i]//%/d$((i / 2))}")
-		errors+=("${MEMFDS[i + 1]}")
+# The same in memfd-v3: twelve extents of a page, eight of them where the file itself is told of
+MEMFDS_V3=(
+	file.%.0.data=+8 EINVAL
+	file.%.0.data=@file.ok.0.data EINVAL
+	v3.%.0.magic=0 EINVAL
+	v3.%.0.size=0xffffffffffffffff EINVAL
+	v3.%.0.size=4096 EINVAL
+	v3.%.0.pos=0xffffffffffffffff EINVAL
+	v3.%.0.seals=0x80000000 EOPNOTSUPP
+	v3.%.0.uid=0xffffffff EINVAL
+	v3.%.0.mode=0x10000 EINVAL
+	v3.%.0.flags=1 EOPNOTSUPP
+	"v3.%.0.name=\"$(printf '%0256d' 0)" EINVAL
+	v3.%.0.nr=9 EINVAL
+	v3.%.0.nr=7 EINVAL
+	v3.%.0.nr_pages=11 EINVAL
+	v3.%.0.more=0 EINVAL
+	v3.%.0.more=nowhere EINVAL
+	v3.%.0.more=text EINVAL
+	v3.%.0.more=+8 EINVAL
+	v3.%.0.more=@v3.ok.1.more EINVAL
+	extents.%.0.nr=0 EINVAL
+	extents.%.0.nr=3 EINVAL
+	extents.%.0.nr=0xffffffffffffffff EINVAL
+	extents.%.0.next=nowhere EINVAL
+	extents.%.0.next=@v3.%.0.more EINVAL
+	extent.%.0.3.nr=0 EINVAL
+	extent.%.0.3.nr=0xffffffffffffffff EINVAL
+	extent.%.0.3.pfn=0 EINVAL
+	extent.%.0.3.pfn=0x000fffffffffffff EINVAL
+	extent.%.0.3.pfn=0x0090000000000200 EINVAL
+	extent.%.0.3.pfn=0xff00000000001000 EINVAL
+	extent.%.0.3.pfn=text-pfn EINVAL
+	extent.%.0.3.pfn=@extent.%.0.2.pfn EINVAL
+	extent.%.0.3.pfn=@extent.ok.0.0.pfn EINVAL
+	extent.%.0.3.index=32 EINVAL
+	extent.%.0.3.index=@extent.%.0.2.index EEXIST
+)
+
+# damaged_memfds FORMAT FILE DAMAGE…: FILE, damaged in each way, is not retrieved, and one is that was not harmed by it.
+damaged_memfds() {
+	local format=$1 file=$2 i
+	local -a ways=("${@:3}") damages=() errors=()
+	for ((i = 0; i < ${#ways[@]}; i += 2)); do
+		# One that tells no errno does not harm.
+		[[ ${ways[i + 1]} == none ]] || errors+=("${ways[i + 1]}")
+		damages+=("${ways[i]//%/d$((${#errors[@]} - 1))}")
 	done
-	# Two folios change places.
-	damages+=(folio.order.0.3.{pfn=@folio.order.0.5.pfn,index=5} folio.order.0.5.{pfn=@folio.order.0.3.pfn,index=3})
-	luo_run "$OK" <<-END
-		for i in {0..$((${#errors[@]} - 1))} rder; do
-			session=d\$i
-			[[ \$i != rder ]] || session=order
-			luo-hold preserve sessions/\$session/0 1 memfd,size=64K,seed=3 >/dev/null
+	luo_run "echo $format >abi; $OK" <<-END
+		for session in d{0..$((${#errors[@]} - 1))} order; do
+			luo-hold preserve sessions/\$session/0 1 $file >/dev/null
 		done
 	END
 	luo_kexec_held <<<"luo-damage ${damages[*]@Q}"
 	luo_run "$OK_COMES_BACK" <<-END
-		luo-hold retrieve incoming/order/0 1 memfd,size=64K,seed=3
+		luo-hold retrieve incoming/order/0 1 $file
 		i=0
 		exec 5</dev/null
 		for error in ${errors[*]}; do
@@ -223,4 +261,16 @@ MEMFDS=(
 		echo 1 >incoming/order/finish
 		$USABLE
 	END
+}
+
+@test "memfd-v2: files that are damaged, each in its own way, and one whose folios come in another order" {
+	damaged_memfds luo-v5 memfd,size=64K,seed=3 "${MEMFDS_V2[@]}" \
+		folio.order.0.3.pfn=@folio.order.0.5.pfn none folio.order.0.3.index=5 none \
+		folio.order.0.5.pfn=@folio.order.0.3.pfn none folio.order.0.5.index=3 none
+}
+
+@test "memfd-v3: files that are damaged, each in its own way, and one whose extents come in another order" {
+	damaged_memfds luo-v1 memfd,size=128K,data="$(printf '%dK:4K+' {0..80..8} | sed 's/+$/+88K:4K/')",seed=3 "${MEMFDS_V3[@]}" \
+		extent.order.0.3.pfn=@extent.order.0.5.pfn none extent.order.0.3.index=@extent.order.0.5.index none \
+		extent.order.0.5.pfn=@extent.order.0.3.pfn none extent.order.0.5.index=@extent.order.0.3.index none
 }

@@ -56,7 +56,7 @@ without() {
 @test "to a kernel that has no live update all is lost, as luo-sh check says" {
 	vm_run 'cat /proc/cmdline'
 	vm_next "$VM_REPO/build/$ARCH-without/$ARCH_IMAGE"
-	loses "$output" 'this kernel does not understand: memfd-v2 liveupdate-test-v1 luo-v1'
+	loses "$output" 'this kernel does not understand: memfd-v3 liveupdate-test-v1 luo-v1'
 }
 
 @test "to a kernel that is booted with liveupdate=off all is lost, as luo-sh check says" {

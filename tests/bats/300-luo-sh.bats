@@ -61,11 +61,11 @@ refuses() {
 	END
 	assert_output 'sessions:
   s:  state open  owner none  files 3  size 12293
-    1:  state preserved  compatible memfd-v2  size 5
-    2:  state preserved  compatible memfd-v2  size 8192
-    18446744073709551615:  state preserved  compatible memfd-v2  size 4096'
+    1:  state preserved  compatible memfd-v3  size 5
+    2:  state preserved  compatible memfd-v3  size 8192
+    18446744073709551615:  state preserved  compatible memfd-v3  size 4096'
 	vm_run 'luo-sh -j fd list s'
-	json '.sessions[0].tokens[2]' '{"token":"18446744073709551615","state":"preserved","compatible":"memfd-v2","size":4096}'
+	json '.sessions[0].tokens[2]' '{"token":"18446744073709551615","state":"preserved","compatible":"memfd-v3","size":4096}'
 
 	read -r holder inode idler < <(vm_run 'cat /run/holder' >/dev/null && echo "$output")
 	# Another process than the one that the inode is of, a process that is gone, a file that is not there
@@ -79,8 +79,8 @@ refuses() {
 	vm_run "kill $holder $idler; luo-sh fd unpreserve s 2; luo-sh fd list s"
 	assert_output 'sessions:
   s:  state open  owner none  files 2  size 4101
-    1:  state preserved  compatible memfd-v2  size 5
-    18446744073709551615:  state preserved  compatible memfd-v2  size 4096'
+    1:  state preserved  compatible memfd-v3  size 5
+    18446744073709551615:  state preserved  compatible memfd-v3  size 4096'
 	vm_run 'luo-sh session delete s'
 }
 
@@ -114,11 +114,11 @@ abis luo-v1 luo-v5
 handlers $(vm_run "paste -sd ' ' $LUO/handlers" >/dev/null && echo "$output")
 sessions:
   plain:  state open  owner none  files 3  size 1048580
-    8:  state preserved  compatible memfd-v2  size 4
-    9:  state preserved  compatible memfd-v2  size 1048576
-    10:  state preserved  compatible memfd-v2  size 0
+    8:  state preserved  compatible memfd-v3  size 4
+    9:  state preserved  compatible memfd-v3  size 1048576
+    10:  state preserved  compatible memfd-v3  size 0
   s:  state open  owner none  files 1  size 13
-    7:  state preserved  compatible memfd-v2  size 13"
+    7:  state preserved  compatible memfd-v3  size 13"
 
 	vm_run 'sha256sum /tmp/one /tmp/holes /tmp/none'
 	sums=$output
@@ -128,7 +128,7 @@ sessions:
 	json '.incoming[] | [.name, .state, .owner, .files, .retrieved, .size]' '["plain","preserved","none",3,0,1048580]
 ["s","preserved","none",1,0,13]'
 	vm_run 'luo-sh -p status'
-	json '.incoming[1].tokens' '[{"token":"7","state":"preserved","compatible":"memfd-v2","size":13}]'
+	json '.incoming[1].tokens' '[{"token":"7","state":"preserved","compatible":"memfd-v3","size":13}]'
 
 	vm_run 'luo-sh fd retrieve s 7 -- cat /proc/self/fd/3; echo; luo-sh fd retrieve s 7 --fd 0 -- cat /dev/fd/0'
 	assert_output 'for a command

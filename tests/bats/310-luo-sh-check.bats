@@ -74,9 +74,9 @@ arm64_image() {
 		json '[.version, .image, .kind, .compression, .listed, .missing, .ok]' \
 			"[1,\"$image\",\"${kind/vmlinuz/zboot}\",\"${image##*.}\",true,[],true]"
 		json '.understands | contains(["luo-v1", "memfd-v2"])' true
-		check 6 "$image" --need luo-v1 --need memfd-v3 --need memfd-v2 --need memfd
-		json '[.ok, .missing]' '[false,["memfd-v3","memfd"]]'
-		assert_equal "$stderr" "luo-sh: $image: this kernel does not understand: memfd-v3 memfd"
+		check 6 "$image" --need luo-v1 --need memfd-v4 --need memfd-v2 --need memfd
+		json '[.ok, .missing]' '[false,["memfd-v4","memfd"]]'
+		assert_equal "$stderr" "luo-sh: $image: this kernel does not understand: memfd-v4 memfd"
 	done
 }
 

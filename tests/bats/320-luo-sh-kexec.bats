@@ -34,7 +34,7 @@ setup_file() {
 	# A kernel that is ours, but for one file type of another version
 	local vmlinux=$VM_BUILD/obj/vmlinux lacking=$BATS_FILE_TMPDIR/lacking
 	"$ARCH_GNU-objcopy" -O binary -j .liveupdate_versions "$vmlinux" "$lacking.list"
-	sed -i 's/memfd-v2/memfd-v9/' "$lacking.list"
+	sed -i 's/memfd-v[23]/memfd-v9/g' "$lacking.list"
 	# What tells a kernel is all that has to be in it.
 	"$ARCH_GNU-objcopy" -S -j .rodata -j .liveupdate_versions --update-section .liveupdate_versions="$lacking.list" \
 		"$vmlinux" "$lacking"
@@ -48,7 +48,7 @@ setup_file() {
 		luo-sh session create s
 		luo-hold preserve sessions/s/1 1 memfd,size=64K,seed=1
 	END
-	stays 6 '/boot/lacking.gz: this kernel does not understand: memfd-v2' /boot/lacking.gz --reuse-cmdline
+	stays 6 '/boot/lacking.gz: this kernel does not understand: memfd-v3' /boot/lacking.gz --reuse-cmdline
 	stays 6 '/boot/vmlinuz-next: its command line lacks liveupdate=on kho=on: ' "$NEXT"
 	stays 6 '/boot/vmlinuz-next: its command line lacks liveupdate=on kho=on: liveupdate=on' \
 		"$NEXT --cmdline liveupdate=on"
@@ -121,10 +121,10 @@ setup_file() {
 	assert_line -n 1 0
 	output=${lines[0]}
 	json '[.image, .initrd, .abi, .needs, .missing, .ok]' \
-		'["/boot/vmlinuz-next","/boot/initrd-next","luo-v1",["memfd-v2","luo-v1","kho-v4"],[],true]'
+		'["/boot/vmlinuz-next","/boot/initrd-next","luo-v1",["memfd-v3","luo-v1","kho-v4"],[],true]'
 	json '.cmdline | contains("liveupdate=on")' true
 	vm_run 'luo-sh -j check /boot/vmlinuz-next'
-	json '[.needs, .abi, .ok]' '[["memfd-v2","luo-v1","kho-v4"],"luo-v1",true]'
+	json '[.needs, .abi, .ok]' '[["memfd-v3","luo-v1","kho-v4"],"luo-v1",true]'
 	vm_run 'luo-sh session delete s'
 }
 
@@ -167,7 +167,7 @@ setup_file() {
 	vm_spawn 'exec luo-hold make memfd,size=4K,fd=5 -- luo-ioctl open "create s" "preserve 5 1" "run touch /tmp/ready; exec sleep 1000"'
 	holder=$output
 	vm_run 'until [[ -e /tmp/ready ]]; do :; done; luo-sh -j check /boot/vmlinuz-next'
-	json '[.needs, .ok]' '[["liveupdate-test-v1","memfd-v2","luo-v1","kho-v4"],true]'
+	json '[.needs, .ok]' '[["liveupdate-test-v1","memfd-v2","memfd-v3","luo-v1","kho-v4"],true]'
 	vm_run -e 6 'luo-sh check /boot/lacking.gz'
 	# Who has the device open has control of live update.
 	stays 5 "$LUO/owner: Device or resource busy (EBUSY)" "$NEXT --reuse-cmdline"

@@ -38,10 +38,12 @@ preserve() {
 
 # decoded PATH FORMAT: all of that is in the output.
 decoded() {
+	local memfd=memfd-v3
+	[[ $2 == luo-v1 ]] || memfd=memfd-v2
 	json '.handovers[] | [.path, .format, .number, (.sessions | length)]' "[\"$1\",\"$2\",$3,73]"
 	json '.handovers[0].sessions | map(select(.name == "s" or .name == "empty" or .name == "s69") |
 		[.name, .files, [.tokens[] | [.token, .compatible]]]) | sort' \
-		'[["empty",0,[]],["s",1,[["7","liveupdate-test-v1"]]],["s69",1,[["1","memfd-v2"]]]]'
+		'[["empty",0,[]],["s",1,[["7","liveupdate-test-v1"]]],["s69",1,[["1","'"$memfd"'"]]]]'
 	json '.handovers[0].sessions[] | select(.name == "many") |
 		[.files, ([.tokens[].token | tonumber] | sort == [range(120)])]' '[120,true]'
 	# Those of the tests, which each of the files depends on

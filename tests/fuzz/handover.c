@@ -25,6 +25,7 @@
 #pragma weak kho_remove_subtree
 #pragma weak kho_unpreserve_free
 #pragma weak list_empty
+#pragma weak luo_file_convert
 #pragma weak luo_flb_nr_outgoing
 #pragma weak luo_flb_write
 #pragma weak luo_get_number

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The kernel's reader of memfd-v2, given any bytes for what was handed over of a
- * file. The first piece of memory is what the hand-over points to.
+ * The kernel's readers of memfd-v2 and memfd-v3, given any bytes for what was handed over of a file. The first piece
+ * of memory is what the hand-over points to; in memfd-v3 it tells of two files.
  */
 #include "shim.h"
 #include "memory.h"
+
+#include <linux/kho/abi/memfd_v3.h>
+/* As many pages as there is memory for here */
+#undef MEMFD_V3_CHUNK_ORDER
+#define MEMFD_V3_CHUNK_ORDER 2
 
 #include "../../mm/memfd_luo_in.c"
 
@@ -15,7 +20,7 @@ unsigned long totalram_pages(void)
 
 struct folio *pfn_folio(unsigned long pfn)
 {
-	return memory_at(PFN_PHYS(pfn))->mem;
+	return memory[pfn - BASE / PAGE_SIZE].mem;
 }
 
 void free_page(unsigned long address)
@@ -41,41 +46,48 @@ static bool is_leaking(void)
 /* What a file is made of is the file's alone, and within its size. */
 static void check_file(struct memfd_luo_in *in)
 {
+	struct memfd_luo_extent *extent;
 	struct memory_page *page;
-	u64 i, index;
+	u64 i, done, index;
 
-	for (i = 0; i < in->ser.nr_folios; i++) {
-		page = memory_page_of(memfd_luo_entry_folio(in, i));
-		index = memfd_luo_entry(in, i)->index;
-		assert(page->state == TAKEN && !page->is_split);
-		assert(index % (1u << page->order) == 0);
-		assert(index * PAGE_SIZE < in->ser.size);
-		memset(page->mem, 0xff, PAGE_SIZE << page->order);
+	for (extent = in->extents; extent < in->extents + in->nr_extents; extent++) {
+		for (done = 0; done < extent->nr; done += 1u << extent->order) {
+			page = memory_page_of(pfn_folio(extent->pfn + done));
+			index = extent->index + done;
+			for (i = 0; i < 1u << extent->order; i++)
+				assert(page[i].state == TAKEN && page[i].is_split == !extent->order);
+			assert(index % (1u << extent->order) == 0);
+			assert(index * PAGE_SIZE < in->size);
+			memset(page->mem, 0xff, PAGE_SIZE << extent->order);
+		}
 	}
 }
 
-static void read_memfd(bool is_retrieved)
+static void read_memfd(u64 data, bool is_v3, bool is_retrieved)
 {
-	struct memfd_luo_ser *ser = memfd_luo_ser(BASE);
-	struct memfd_luo_in *in = memfd_luo_in_alloc(BASE);
+	u64 size;
+	int err = is_v3 ? memfd_luo_read_size_v3(data, &size) : memfd_luo_read_size_v2(data, &size);
+	struct memfd_luo_in *in = is_v3 ? memfd_luo_read_v3(data) : memfd_luo_read_v2(data);
 
-	assert(IS_ERR(in) || !IS_ERR(ser));
+	assert(IS_ERR(in) || (!err && size == in->size));
 	if (IS_ERR(in))
 		return;
 	if (is_retrieved && !memfd_luo_take_folios(in))
 		check_file(in);
 	memfd_luo_put_folios(in);
-	memfd_luo_free_saved(in);
+	memfd_luo_in_free(in);
 	assert(!is_leaking());
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	int is_retrieved;
+	int i;
 
-	for (is_retrieved = 0; is_retrieved < 2; is_retrieved++) {
+	for (i = 0; i < 4; i++) {
 		memory_load(data, size);
-		read_memfd(is_retrieved);
+		read_memfd(BASE, i / 2, i % 2);
+		if (i / 2)
+			read_memfd(BASE + MEMFD_V3_SER_SIZE, true, i % 2);
 		memory_unload();
 	}
 	return 0;

@@ -135,9 +135,18 @@ void folio_put(struct folio *folio)
 	struct memory_page *page = memory_page_of(folio);
 	int i;
 
-	assert(page->order >= 0 && !page->is_split);
+	if (page->is_split) {
+		memory_free(page);
+		return;
+	}
+	assert(page->order >= 0);
 	for (i = 0; i < 1 << page->order; i++)
 		memory_free(page + i);
+}
+
+void kho_restore_free(void *p)
+{
+	folio_put(kho_restore_folio(BASE + (memory_page_of(p) - memory) * PAGE_SIZE));
 }
 
 #endif /* _FUZZ_MEMORY_H */

@@ -36,6 +36,10 @@ typedef uint64_t phys_addr_t;
 #define BITS_PER_BYTE	8
 #define DECLARE_BITMAP(name, bits) unsigned long name[(bits) / 64]
 #define BIT(n)		(1ul << (n))
+#define U8_MAX		UINT8_MAX
+#define U64_MAX		UINT64_MAX
+#define S_IALLUGO	07777
+#define min_t(type, a, b) ((type)(a) < (type)(b) ? (type)(a) : (type)(b))
 #define ALIGN(x, a)	(((x) + (a) - 1) / (a) * (a))
 #define IS_ALIGNED(x, a) ((x) % (a) == 0)
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
@@ -54,6 +58,7 @@ struct rb_root { struct rb_node *node; };
 struct kref { int count; };
 struct mutex { int dummy; };
 struct rw_semaphore { int dummy; };
+struct rcu_head { int dummy; };
 struct work_struct { int dummy; };
 struct blocking_notifier_head { int dummy; };
 typedef struct { int dummy; } wait_queue_entry_t;
@@ -64,6 +69,10 @@ struct pid;
 bool list_empty(const struct list_head *head);
 #define DEFINE_MUTEX(name)	struct mutex name
 #define guard(kind)		(void)
+#define scoped_guard(kind, lock) for (int __once = 1; __once; __once = 0)
+#define READ_ONCE(x)		(x)
+#define WRITE_ONCE(x, value)	((x) = (value))
+#define EXPORT_SYMBOL_GPL(name)	struct __exported_##name
 #define luo_list_entry(at, type) ((type *)((char *)(at) - offsetof(type, list)))
 #define list_for_each_entry(pos, head, member)				\
 	for (pos = luo_list_entry((head)->next, typeof(*pos));		\
@@ -86,6 +95,7 @@ static inline size_t size_mul(size_t a, size_t b)
 }
 
 #define check_mul_overflow(a, b, d)	__builtin_mul_overflow(a, b, d)
+#define strscpy(dst, src)	snprintf(dst, sizeof(dst), "%s", src)
 #define strscpy_pad(dst, src)		strncpy(dst, src, sizeof(dst) - 1)
 
 /* Writing is not for user space: it is compiled, and never called. */
@@ -121,6 +131,7 @@ struct folio *kho_restore_folio(phys_addr_t phys);
 struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr);
 struct folio *pfn_folio(unsigned long pfn);
 void folio_put(struct folio *folio);
+void kho_restore_free(void *p);
 void free_page(unsigned long address);
 unsigned long totalram_pages(void);
 #define virt_to_folio(p)	((struct folio *)(p))

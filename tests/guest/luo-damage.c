@@ -37,6 +37,9 @@ static const char usage_text[] =
 	"  memfd.NAME.TOKEN.pos, .size, .seals, .flags, .nr_folios, .first, .pages, .order\n"
 	"  chunk.NAME.TOKEN.next, .phys                        of the memfd's array of folios\n"
 	"  folio.NAME.TOKEN.N.pfn, .index\n"
+	"  v3.NAME.TOKEN.magic, .seals, .size, .pos, .uid, .mode, .flags, .nr, .more, .name, .nr_pages   (memfd-v3)\n"
+	"  extents.NAME.TOKEN.next, .nr                        the first page of further extents\n"
+	"  extent.NAME.TOKEN.N.index, .pfn, .nr\n"
 	"\n"
 	"VALUE is a number; +N, added to what is there; \"TEXT, without a NUL behind it and all of the member when it\n"
 	"is long enough; nowhere or text, the address of no memory or of the kernel's code; text-pfn, its page's number; or\n"
@@ -204,6 +207,13 @@ static const struct member memfd_members[] = {
 static const struct member chunk_members[] = { { "next", 0, 8 }, { "phys", 8, 8 }, {} };
 static const struct member folio_members[] = { { "pfn", 0, 8 }, { "index", 8, 8 }, {} };
 
+static const struct member v3_members[] = {
+	{ "magic", 0, 4 }, { "seals", 4, 4 }, { "size", 8, 8 }, { "pos", 16, 8 }, { "uid", 24, 4 }, { "mode", 32, 4 },
+	{ "flags", 36, 4 }, { "nr", 40, 8 }, { "more", 48, 8 }, { "name", 56, 256 }, { "nr_pages", 504, 8 }, {},
+};
+static const struct member extents_members[] = { { "next", 0, 8 }, { "nr", 8, 8 }, {} };
+static const struct member extent_members[] = { { "index", 0, 8 }, { "pfn", 8, 8 }, { "nr", 16, 8 }, {} };
+
 static uint64_t flbs(void)
 {
 	return is_v5 ? mem_u64(root + 24) : fdt_value("luo-flb", "luo-flb-header");
@@ -244,6 +254,12 @@ static struct place find_place(char *path)
 	memfd = mem_u64(memfd + 48);
 	if (!strcmp(part[0], "memfd"))
 		return member_of(memfd, memfd_members, part[3], false);
+	if (!strcmp(part[0], "v3"))
+		return member_of(memfd, v3_members, part[3], false);
+	if (!strcmp(part[0], "extents"))
+		return member_of(mem_u64(memfd + 48), extents_members, part[3], false);
+	if (!strcmp(part[0], "extent") && n == 5)
+		return member_of(memfd + 312 + 24 * atoi(part[3]), extent_members, part[4], false);
 	chunk = mem_u64(memfd + 32);
 	if (!strcmp(part[0], "chunk"))
 		return member_of(chunk, chunk_members, part[3], false);

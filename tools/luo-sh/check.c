@@ -103,37 +103,71 @@ static void add_kho(struct json_object *needs)
 		add_kho_version(needs, KHO_DIR "/in/fdt");
 }
 
-/*
- * The format for the next kernel: the chosen one if it is understood there, or
- * the first that is; or NULL
- */
-static const char *choose_abi(const struct image *image, struct json_object *root)
+/* What the kernel makes of a file of that type when the format is another. */
+static const char *handed_over_as(const char *compatible, const char *abi)
 {
-	struct json_object *abis = json_object_object_get(root, "abis");
-	const char *abi = get_string(root, "abi");
+	return !strcmp(abi, "luo-v5") && !strcmp(compatible, "memfd-v3") ? "memfd-v2" : compatible;
+}
+
+static bool takes(const struct image *image, struct json_object *handlers, const char *abi)
+{
+	const char *compatible;
 	size_t i;
 
-	for (i = 0; !image_understands(image, abi); i++) {
-		if (i == json_object_array_length(abis))
-			return NULL;
-		abi = json_object_get_string(json_object_array_get_idx(abis, i));
+	for (i = 0; i < json_object_array_length(handlers); i++) {
+		compatible = json_object_get_string(json_object_array_get_idx(handlers, i));
+		if (!image_understands(image, handed_over_as(compatible, abi)))
+			return false;
 	}
-	return abi;
+	return image_understands(image, abi);
+}
+
+/*
+ * The format for the next kernel: the chosen one if that takes all in it, or the
+ * first in which it does, or the first that it understands at all; or NULL
+ */
+static const char *choose_abi(const struct image *image, struct json_object *root,
+			      struct json_object *handlers)
+{
+	struct json_object *abis = json_object_object_get(root, "abis");
+	const char *chosen = get_string(root, "abi"), *found = NULL, *abi;
+	size_t i;
+
+	if (takes(image, handlers, chosen))
+		return chosen;
+	if (image_understands(image, chosen))
+		found = chosen;
+	for (i = 0; i < json_object_array_length(abis); i++) {
+		abi = json_object_get_string(json_object_array_get_idx(abis, i));
+		if (takes(image, handlers, abi))
+			return abi;
+		if (!found && image_understands(image, abi))
+			found = abi;
+	}
+	return found;
 }
 
 /* What is in use, and the format to hand it over in */
 static void find_needs(const struct image *image, struct json_object *needs,
 		       struct json_object *verdict)
 {
-	struct json_object *root = luo_root();
+	struct json_object *root = luo_root(), *handlers = json_object_new_array();
 	struct json_object *all = json_object_object_get(root, "handlers");
-	const char *abi = choose_abi(image, root);
+	int nr = add_handlers(handlers, SESSIONS, all) + add_handlers(handlers, INCOMING, all);
+	const char *abi = choose_abi(image, root, handlers);
+	const char *used = abi ?: get_string(root, "abi"), *compatible;
+	size_t i;
 
-	if (add_handlers(needs, SESSIONS, all) + add_handlers(needs, INCOMING, all)) {
-		add_string(needs, abi ?: get_string(root, "abi"));
+	for (i = 0; i < json_object_array_length(handlers); i++) {
+		compatible = json_object_get_string(json_object_array_get_idx(handlers, i));
+		add_string(needs, handed_over_as(compatible, used));
+	}
+	if (nr) {
+		add_string(needs, used);
 		add_kho(needs);
 	}
 	json_object_object_add(verdict, "abi", abi ? json_object_new_string(abi) : NULL);
+	json_object_put(handlers);
 	json_object_put(root);
 }
 

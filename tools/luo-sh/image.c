@@ -94,7 +94,10 @@ static const char *kind_of(const struct buffer *content)
 	return NULL;
 }
 
-/* An Image for EFI firmware has a table of sections, which tells how long it is. Others tell nowhere. */
+/*
+ * An Image for EFI firmware has a table of sections, which tells how long it is.
+ * Others tell nowhere.
+ */
 static bool is_cut(const char *file, size_t len)
 {
 	size_t pe = get_u32(file + ARM64_PE), section, nr;
@@ -105,7 +108,8 @@ static bool is_cut(const char *file, size_t len)
 	section = pe + PE_END + (get_u32(file + pe + PE_OPTIONAL) & 0xffff);
 	for (; nr; nr--, section += SECTION_END)
 		if (section + SECTION_END > len ||
-		    get_u32(file + section + SECTION_START) + get_u32(file + section + SECTION_LENGTH) > len)
+		    get_u32(file + section + SECTION_START) +
+		    get_u32(file + section + SECTION_LENGTH) > len)
 			return true;
 	return false;
 }
