@@ -38,8 +38,8 @@ preserve() {
 
 # decoded PATH FORMAT: all of that is in the output.
 decoded() {
-	local memfd=memfd-v3
-	[[ $2 == luo-v1 ]] || memfd=memfd-v2
+	local memfd='memfd-v3'
+	[[ $2 == luo-v1 ]] || memfd='memfd-v2'
 	json '.handovers[] | [.path, .format, .number, (.sessions | length)]' "[\"$1\",\"$2\",$3,73]"
 	json '.handovers[0].sessions | map(select(.name == "s" or .name == "empty" or .name == "s69") |
 		[.name, .files, [.tokens[] | [.token, .compatible]]]) | sort' \
