@@ -547,7 +547,7 @@ static struct file *memfd_luo_make_file(const struct memfd_luo_in *in)
 	return file;
 }
 
-/* The folios of an extent that are in the file, the last one first, up to @pfn. */
+/* Take the folios of an extent out of the file again, up to the one at @end. */
 static void memfd_luo_remove_extent(struct inode *inode, const struct memfd_luo_extent *extent,
 				    u64 end)
 {

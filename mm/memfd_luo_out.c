@@ -28,6 +28,14 @@
 
 #include "memfd_luo.h"
 
+/* The seals of a file, -EOPNOTSUPP when there is one that the formats do not know */
+static int known_seals(struct file *file)
+{
+	int seals = memfd_get_seals(file);
+
+	return seals >= 0 && seals & ~MEMFD_LUO_ALL_SEALS ? -EOPNOTSUPP : seals;
+}
+
 /* memfd-v2: an array of folios */
 
 /* Have room for @capacity entries; what is there is kept. */
@@ -91,12 +99,10 @@ static int v2_add(struct memfd_luo_out *out, struct folio *folio)
 
 static int v2_save(struct memfd_luo_out *out, struct file *file, u64 size)
 {
-	int seals = memfd_get_seals(file);
+	int seals = known_seals(file);
 
 	if (seals < 0)
 		return seals;
-	if (seals & ~MEMFD_LUO_ALL_SEALS)
-		return -EOPNOTSUPP;
 	out->v2->seals = seals;
 	out->v2->pos = file->f_pos;
 	out->v2->size = size;
@@ -356,7 +362,6 @@ static int v3_add(struct memfd_luo_out *out, struct folio *folio)
 		.order = folio_order(folio),
 		.nr = folio_nr_pages(folio),
 	};
-
 	int err = out->walker ? v3_add_walked(out, &extent) : v3_add_late(out, &extent);
 
 	if (!err)
@@ -368,12 +373,10 @@ static int v3_save(struct memfd_luo_out *out, struct file *file, u64 size)
 {
 	struct inode *inode = file_inode(file);
 	struct memfd_v3_ser *ser = out->v3;
-	int seals = memfd_get_seals(file);
+	int seals = known_seals(file);
 
 	if (seals < 0)
 		return seals;
-	if (seals & ~MEMFD_LUO_ALL_SEALS)
-		return -EOPNOTSUPP;
 	ser->seals = seals;
 	ser->pos = file->f_pos;
 	ser->size = size;

@@ -10,8 +10,6 @@
  * pages, which needs no memory.
  */
 
-#define pr_fmt(fmt) "KHO: " fmt
-
 #include <linux/bitops.h>
 #include <linux/count_zeros.h>
 #include <linux/init.h>
