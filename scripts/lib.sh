@@ -72,10 +72,13 @@ guest_fragments=(
 )
 
 # kmake ARGUMENT...: the kernel's make, in $linux, for $out/obj. Nothing of
-# our own make may reach it: DEBUG and V mean other things there.
+# our own make may reach it: DEBUG and V mean other things there. The same
+# sources make the same kernel, whoever compiles them where and when.
 kmake() {
 	env -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES -u MAKELEVEL \
 		-u DEBUG -u KSRC -u KVER -u T -u V -u ARCH \
+		KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970' KBUILD_BUILD_VERSION=1 \
+		KBUILD_BUILD_USER=luo KBUILD_BUILD_HOST=luo \
 		make --no-print-directory -C "$linux" O="$out/obj" ARCH="$arch" \
 		CROSS_COMPILE="$cross" -j"$(nproc)" ${V:+V="$V"} "$@"
 }
