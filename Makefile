@@ -6,7 +6,7 @@
 ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
 export ARCH DEBUG DESTDIR FUZZ_SECONDS KSRC KVER MIRROR T V
 
-.PHONY: help source kernel stock-kernel tools install deb demo recording vm check bench fuzz lint configs clean distclean
+.PHONY: help source kernel stock-kernel tools install deb demo recording vm check bench blackout fuzz lint configs clean distclean
 
 help:
 	@echo 'make demo        show a live update in a virtual machine'
@@ -21,6 +21,7 @@ help:
 	@echo 'make deb         make a Debian package of luo-sh'
 	@echo 'make fuzz        try the readers of hand-overs with any input, for ten minutes each'
 	@echo 'make bench       count what a live update costs, beside the base kernel'
+	@echo 'make blackout    tell what the time of a live update is spent on'
 	@echo 'make lint        check the sources'
 	@echo 'make configs     compile our objects in many configurations'
 	@echo 'make recording   record the demo for the README'
@@ -73,8 +74,13 @@ check: kernel
 	@tests/run
 
 bench: kernel stock-kernel
-	@scripts/deps test
+	@scripts/deps test bench
 	@scripts/bench
+
+blackout: kernel
+	@scripts/deps test
+	@scripts/debroot stable
+	@scripts/blackout
 
 fuzz: source
 	@scripts/deps test

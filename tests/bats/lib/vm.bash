@@ -7,7 +7,7 @@
 #   ARCH, DEBUG  choose the kernel and the root: build/ARCH[-debug]
 #   VM_BUILD     where those are, if elsewhere
 #   VM_IMAGE     the kernel to boot, if another
-#   VM_ACCEL     kvm or tcg; probed when unset
+#   VM_ACCEL     kvm, tcg, or icount: tcg with a clock that counts instructions; probed when unset
 #
 # The guest runs qemu-guest-agent on a virtio-serial port; lib/agent talks to it. The console is only written
 # down. What goes wrong with the guest itself is told apart: vm_failure is late (the command went past its
@@ -91,6 +91,7 @@ vm_command() {
 	case $VM_ACCEL in
 	kvm) vm_command+=(-accel kvm -cpu host) ;;
 	tcg) vm_command+=(-accel "tcg,thread=multi" -cpu "$ARCH_TCG_CPU") ;;
+	icount) vm_command+=(-accel tcg -icount shift=0 -rtc clock=vm -cpu "$ARCH_TCG_CPU") ;;
 	esac
 	# norandmaps: TCG keeps what it has translated by its address, too. Programs at random addresses are translated
 	# anew each time they start, and when the next kernel unpacks its root over their pages, each store searches
