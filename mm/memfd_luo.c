@@ -28,9 +28,19 @@
  * piece takes 512 bytes, however large it is, and a file of holes nothing more.
  *
  * A file that is preserved goes on being used. Its size is fixed (truncate(2),
- * fallocate(2) and writing past its end get EPERM), its pages are pinned, and
- * what is put into its holes is preserved as it comes. From the moment that
- * the machine reboots, who needs a new page of it sleeps.
+ * fallocate(2) and writing past its end get EPERM), its pages stay where they
+ * are, and what is put into its holes is preserved as it comes. From the moment
+ * that the machine reboots, who needs a new page of it sleeps.
+ *
+ * To retrieve a file takes as long as it has extents, not pages. It is there as a
+ * whole: its size, its blocks, where it has data, what it costs the control group
+ * of who retrieved it. A page gets into the page cache when it is touched first,
+ * with some that follow, and the others in the background. That begins
+ * memfd_luo_lazy.background_delay_ms (a kernel parameter, and a file below
+ * /sys/module) after the file was retrieved, 1000 unless set. Until then they can
+ * be neither moved nor swapped out, and mincore(2) says that they are not there.
+ * What is freed, by truncation or with the file, is memory of the kernel then. A
+ * file that is preserved again gets all of its pages first.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -58,8 +68,9 @@
 #include "internal.h"
 #include "memfd_luo.h"
 
-/* Folios that are pinned at a time */
-#define MEMFD_LUO_BATCH		64
+/* Folios that are taken at a time, and how many extents they can be */
+#define MEMFD_LUO_BATCH		256
+#define MEMFD_LUO_EXTENTS	16
 
 /* F_SEAL_EXEC on a file that can be executed brings these along. */
 #define MEMFD_LUO_EXEC_SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | \
@@ -69,13 +80,42 @@
 static atomic_t memfd_luo_nr_frozen;
 static DECLARE_WAIT_QUEUE_HEAD(memfd_luo_thaw_wait);
 
-/* Preserve a folio that is pinned and locked. */
+static struct memfd_luo_extent memfd_luo_extent_of(struct folio *folio)
+{
+	return (struct memfd_luo_extent) {
+		.index = folio->index,
+		.pfn = folio_pfn(folio),
+		.nr = folio_nr_pages(folio),
+		.order = folio_order(folio),
+	};
+}
+
+static bool memfd_luo_follows(const struct memfd_luo_extent *extent, struct folio *folio)
+{
+	return folio->index == extent->index + extent->nr &&
+	       folio_pfn(folio) == extent->pfn + extent->nr &&
+	       folio_order(folio) == extent->order;
+}
+
+static int memfd_luo_put(struct memfd_luo_out *out, const struct memfd_luo_extent *extent)
+{
+	u64 pfn;
+
+	for (pfn = extent->pfn; pfn < extent->pfn + extent->nr; pfn += 1UL << extent->order) {
+		folio_put(pfn_folio(pfn));
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Preserve a folio that is held and locked. */
 static int memfd_luo_add(struct memfd_luo_out *out, struct folio *folio)
 {
+	const struct memfd_luo_extent extent = memfd_luo_extent_of(folio);
 	int err;
 
 	scoped_guard(mutex, &out->lock)
-		err = out->format->add(out, folio);
+		err = out->format->add(out, &extent);
 	if (err)
 		return err;
 
@@ -150,12 +190,10 @@ int memfd_luo_end_add(struct inode *inode, struct folio *folio)
 	if (memfd_luo_is_walker(inode))
 		return 0;
 	if (out && folio) {
-		err = try_grab_folio(folio, 1, FOLL_PIN);
-		if (!err) {
-			err = memfd_luo_add(out, folio);
-			if (err)
-				unpin_folio(folio);
-		}
+		folio_get(folio);
+		err = memfd_luo_add(out, folio);
+		if (err)
+			folio_put(folio);
 	}
 	filemap_invalidate_unlock_shared(inode->i_mapping);
 	return err;
@@ -181,52 +219,64 @@ static u64 memfd_luo_count(struct address_space *mapping, pgoff_t last)
 }
 
 /*
- * Pin a folio that is in the page cache, if that takes nothing else: it may have
- * to be moved, zeroed or waited for. Called with the mapping's lock held.
+ * Hold a folio that is in the page cache, if that takes nothing else: it may have
+ * to be moved, zeroed or waited for. Where it may stay is the same for all of a
+ * page block; the last one is in @block. Called with the mapping's lock held.
  */
-static bool memfd_luo_try_pin(struct folio *folio)
+static bool memfd_luo_try_hold(struct folio *folio, unsigned long *block)
 {
-	bool ok = false;
+	bool ok;
 
 	if (!folio_trylock(folio))
 		return false;
-	if (folio_test_uptodate(folio) && folio_test_dirty(folio) &&
-	    folio_is_longterm_pinnable(folio))
-		ok = !try_grab_folio(folio, 1, FOLL_PIN);
+	ok = folio_test_uptodate(folio) && folio_test_dirty(folio);
+	if (ok && folio_pfn(folio) >> pageblock_order != *block) {
+		ok = folio_is_longterm_pinnable(folio);
+		*block = ok ? folio_pfn(folio) >> pageblock_order : ULONG_MAX;
+	}
+	if (ok)
+		folio_get(folio);
 	folio_unlock(folio);
 	return ok;
 }
 
 /*
- * Pin and preserve the folios from @index on, up to @last, as long as that is
- * easy; at most a batch. Return how many they were, and set @index to the next
- * one that the file has, behind @last when there is none.
+ * Hold and preserve the folios from @index on, up to @last, as long as that is
+ * easy; at most a batch. Return how many extents they are, and set @index to the
+ * next one that the file has, behind @last when there is none.
  */
 static int memfd_luo_preserve_easy(struct memfd_luo_out *out, struct address_space *mapping,
 				   pgoff_t *index, pgoff_t last)
 {
+	struct memfd_luo_extent extents[MEMFD_LUO_EXTENTS];
 	XA_STATE(xas, &mapping->i_pages, *index);
-	struct folio *folios[MEMFD_LUO_BATCH];
+	unsigned long block = ULONG_MAX;
+	int nr = 0, nr_folios = 0, err, i;
 	struct folio *folio;
-	int nr = 0, err, i;
+	bool follows;
 
 	*index = last + 1;
 	xas_lock_irq(&xas);
 	xas_for_each(&xas, folio, last) {
-		if (nr == ARRAY_SIZE(folios) || xa_is_value(folio) ||
-		    !memfd_luo_try_pin(folio)) {
+		follows = nr && !xa_is_value(folio) && memfd_luo_follows(&extents[nr - 1], folio);
+		if (nr_folios++ == MEMFD_LUO_BATCH || (nr == ARRAY_SIZE(extents) && !follows) ||
+		    xa_is_value(folio) || !memfd_luo_try_hold(folio, &block)) {
 			*index = xas.xa_index;
 			break;
 		}
-		folios[nr++] = folio;
+		if (follows)
+			extents[nr - 1].nr += folio_nr_pages(folio);
+		else
+			extents[nr++] = memfd_luo_extent_of(folio);
 	}
 	xas_unlock_irq(&xas);
 
 	guard(mutex)(&out->lock);
 	for (i = 0; i < nr; i++) {
-		err = out->format->add(out, folios[i]);
+		err = out->format->add(out, &extents[i]);
 		if (err) {
-			unpin_folios(folios + i, nr - i);
+			while (i < nr)
+				memfd_luo_put(out, &extents[i++]);
 			return err;
 		}
 	}
@@ -249,9 +299,10 @@ static int memfd_luo_preserve_hard(struct memfd_luo_out *out, struct file *file,
 	*index = folio_next_index(folio);
 	folio_lock(folio);
 	err = memfd_luo_add(out, folio);
+	if (!err)
+		folio_get(folio);
 	folio_unlock(folio);
-	if (err)
-		unpin_folio(folio);
+	unpin_folio(folio);
 	return err;
 }
 
@@ -284,12 +335,6 @@ static int memfd_luo_preserve_folios(struct memfd_luo_out *out, struct file *fil
 	return err;
 }
 
-static int memfd_luo_unpin(struct memfd_luo_out *out, struct folio *folio)
-{
-	unpin_folio(folio);
-	return 0;
-}
-
 /* Free what told of a file, and nothing else. */
 static void memfd_luo_out_drop(struct memfd_luo_out *out)
 {
@@ -301,7 +346,7 @@ static void memfd_luo_out_drop(struct memfd_luo_out *out)
 static void memfd_luo_out_free(struct memfd_luo_out *out)
 {
 	out->format->unpreserve(out);
-	out->format->each(out, memfd_luo_unpin, out);
+	out->format->each(out, memfd_luo_put, out);
 	memfd_luo_out_drop(out);
 }
 
@@ -331,6 +376,10 @@ static int memfd_luo_preserve(struct liveupdate_file_op_args *args)
 	if ((args->file->f_mode & (FMODE_READ | FMODE_WRITE)) != (FMODE_READ | FMODE_WRITE))
 		return -EACCES;
 
+	/* Nothing becomes pending that was not, so it stays that way. */
+	err = memfd_luo_populate_all(inode);
+	if (err)
+		return err;
 	out = memfd_luo_out_alloc(memfd_luo_format(args->handler));
 	if (IS_ERR(out))
 		return PTR_ERR(out);
@@ -445,67 +494,6 @@ static void memfd_luo_unfreeze(struct liveupdate_file_op_args *args)
 		wake_up_all(&memfd_luo_thaw_wait);
 }
 
-/*
- * Put a folio into the file; on failure it is as before. It stays off the LRU
- * lists, so that memfd_luo_remove() can still take it out.
- */
-static int memfd_luo_insert(struct inode *inode, struct folio *folio, pgoff_t index)
-{
-	struct address_space *mapping = inode->i_mapping;
-	gfp_t gfp = mapping_gfp_mask(mapping);
-	int err;
-
-	__folio_set_locked(folio);
-	__folio_set_swapbacked(folio);
-
-	/* A cgroup's limit is the writer's to be told of, not to be killed for. */
-	err = mem_cgroup_charge(folio, NULL, gfp | __GFP_RETRY_MAYFAIL);
-	if (err)
-		goto err_unlock;
-	err = shmem_add_to_page_cache(folio, mapping, index, NULL, gfp);
-	if (err)
-		goto err_uncharge;
-	err = shmem_inode_acct_blocks(inode, folio_nr_pages(folio));
-	if (err)
-		goto err_remove;
-	shmem_recalc_inode(inode, folio_nr_pages(folio), 0);
-	folio_unlock(folio);
-	return 0;
-
-err_remove:
-	filemap_remove_folio(folio);
-err_uncharge:
-	mem_cgroup_uncharge(folio);
-err_unlock:
-	__folio_clear_swapbacked(folio);
-	folio_unlock(folio);
-	return err;
-}
-
-/* Undo memfd_luo_insert(). */
-static void memfd_luo_remove(struct inode *inode, struct folio *folio)
-{
-	folio_lock(folio);
-	filemap_remove_folio(folio);
-	shmem_recalc_inode(inode, 0, 0);
-	mem_cgroup_uncharge(folio);
-	__folio_clear_swapbacked(folio);
-	folio_unlock(folio);
-}
-
-/* What memfd_luo_insert() put into the file is the file's alone from now on. */
-static void memfd_luo_hand_in(struct folio *folio, unsigned int flags)
-{
-	folio_lock(folio);
-	if (flags & MEMFD_LUO_FOLIO_UPTODATE)
-		folio_mark_uptodate(folio);
-	if (flags & MEMFD_LUO_FOLIO_DIRTY)
-		folio_mark_dirty(folio);
-	folio_add_lru(folio);
-	folio_unlock(folio);
-	folio_put(folio);
-}
-
 /* Owner and mode come first: what F_SEAL_EXEC brings along depends on the mode. */
 static int memfd_luo_set_owner(struct inode *inode, const struct memfd_luo_in *in)
 {
@@ -547,84 +535,30 @@ static struct file *memfd_luo_make_file(const struct memfd_luo_in *in)
 	return file;
 }
 
-/* Take the folios of an extent out of the file again, up to the one at @end. */
-static void memfd_luo_remove_extent(struct inode *inode, const struct memfd_luo_extent *extent,
-				    u64 end)
+/* Have the file, with all its folios or none: they are charged to who retrieves it. */
+static struct file *memfd_luo_fill(struct memfd_luo_in *in)
 {
-	u64 pfn;
-
-	for (pfn = extent->pfn; pfn < end; pfn += 1UL << extent->order) {
-		memfd_luo_remove(inode, pfn_folio(pfn));
-		cond_resched();
-	}
-}
-
-static int memfd_luo_insert_extent(struct inode *inode, const struct memfd_luo_extent *extent)
-{
-	u64 pfn;
+	struct file *file;
 	int err;
 
-	for (pfn = extent->pfn; pfn < extent->pfn + extent->nr; pfn += 1UL << extent->order) {
-		err = memfd_luo_insert(inode, pfn_folio(pfn), extent->index + (pfn - extent->pfn));
-		if (err) {
-			memfd_luo_remove_extent(inode, extent, pfn);
-			return err;
-		}
-		cond_resched();
-	}
-	return 0;
-}
-
-static void memfd_luo_hand_in_extent(const struct memfd_luo_extent *extent)
-{
-	u64 pfn;
-
-	for (pfn = extent->pfn; pfn < extent->pfn + extent->nr; pfn += 1UL << extent->order) {
-		memfd_luo_hand_in(pfn_folio(pfn), extent->flags);
-		cond_resched();
-	}
-}
-
-/* Put all folios into the file, or none: it is charged to who retrieves it. */
-static int memfd_luo_fill(struct memfd_luo_in *in)
-{
-	struct inode *inode;
-	int err;
-	u64 i;
-
-	if (!in->file) {
-		struct file *file = memfd_luo_make_file(in);
-
-		if (IS_ERR(file))
-			return PTR_ERR(file);
-		in->file = file;
-	}
-	inode = file_inode(in->file);
-
-	err = memfd_luo_take_folios(in);
+	err = memfd_luo_claim(in);
 	if (err)
-		return err;
-
-	for (i = 0; i < in->nr_extents; i++) {
-		err = memfd_luo_insert_extent(inode, &in->extents[i]);
-		if (err)
-			goto err_remove;
+		return ERR_PTR(err);
+	file = memfd_luo_make_file(in);
+	if (IS_ERR(file))
+		return file;
+	err = memfd_luo_attach(file_inode(file), in);
+	if (err) {
+		fput(file);
+		return ERR_PTR(err);
 	}
-	for (i = 0; i < in->nr_extents; i++)
-		memfd_luo_hand_in_extent(&in->extents[i]);
-	return 0;
-
-err_remove:
-	while (i--)
-		memfd_luo_remove_extent(inode, &in->extents[i],
-					in->extents[i].pfn + in->extents[i].nr);
-	return err;
+	return file;
 }
 
 static int memfd_luo_retrieve(struct liveupdate_file_op_args *args)
 {
 	struct memfd_luo_in *in = args->private_data;
-	int err;
+	struct file *file;
 
 	if (!in) {
 		in = memfd_luo_format(args->handler)->read(args->serialized_data);
@@ -633,13 +567,12 @@ static int memfd_luo_retrieve(struct liveupdate_file_op_args *args)
 		args->private_data = in;
 	}
 
-	err = memfd_luo_fill(in);
-	if (err)
-		return err;
+	file = memfd_luo_fill(in);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
 
-	args->file = in->file;
+	args->file = file;
 	args->private_data = NULL;
-	memfd_luo_in_free(in);
 	return 0;
 }
 
@@ -657,8 +590,6 @@ static void memfd_luo_finish(struct liveupdate_file_op_args *args)
 	}
 
 	memfd_luo_put_folios(in);
-	if (in->file)
-		fput(in->file);
 	memfd_luo_in_free(in);
 }
 

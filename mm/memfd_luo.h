@@ -2,9 +2,10 @@
 /*
  * Between the files of the handler for memfds:
  *
- *   memfd_luo.c      the handlers, and what the file system is asked for
- *   memfd_luo_out.c  writes the formats, memfd-v2 and memfd-v3
- *   memfd_luo_in.c   reads them
+ *   memfd_luo.c       the handlers, and what the file system is asked for
+ *   memfd_luo_out.c   writes the formats, memfd-v2 and memfd-v3
+ *   memfd_luo_in.c    reads them
+ *   memfd_luo_lazy.c  puts the folios of a file that is back into it
  */
 #ifndef _MM_MEMFD_LUO_H
 #define _MM_MEMFD_LUO_H
@@ -14,6 +15,7 @@
 
 struct file;
 struct folio;
+struct inode;
 struct memfd_luo_folio_ser;
 struct memfd_luo_ser;
 struct memfd_v3_extent;
@@ -60,6 +62,7 @@ struct memfd_luo_out {
  * @index: of their first page in the file
  * @pfn:   of their first page in RAM
  * @nr:    how many pages they are
+ * @first: how many folios the file has before, once they are claimed
  * @order: of each folio; above MAX_PAGE_ORDER, they are damaged
  * @flags: MEMFD_LUO_FOLIO_*
  */
@@ -67,6 +70,7 @@ struct memfd_luo_extent {
 	u64 index;
 	u64 pfn;
 	u64 nr;
+	u64 first;
 	u8 order;
 	u8 flags;
 };
@@ -87,9 +91,9 @@ struct memfd_luo_extent {
  * @chunk_order: KHO has as many single pages as one where it can; 0: it never has
  * @extents:     what it has
  * @nr_extents:  how many of them there are
- * @nr_taken:    of how many, from the first on, we have all folios
- * @nr_pages:    how many pages we have of the next
- * @file:        the file, all of it a hole so far, or NULL
+ * @is_claimed:  nobody else can have the folios
+ * @nr_folios:   how many there are, once they are claimed,
+ * @nr_pages:    and how many pages
  */
 struct memfd_luo_in {
 	u64 pos;
@@ -103,22 +107,23 @@ struct memfd_luo_in {
 	unsigned int chunk_order;
 	struct memfd_luo_extent *extents;
 	u64 nr_extents;
-	u64 nr_taken;
+	bool is_claimed;
+	u64 nr_folios;
 	u64 nr_pages;
-	struct file *file;
 };
 
-typedef int (*memfd_luo_folio_fn)(struct memfd_luo_out *arg, struct folio *folio);
+typedef int (*memfd_luo_extent_fn)(struct memfd_luo_out *arg,
+				   const struct memfd_luo_extent *extent);
 
 /**
  * struct memfd_luo_format - what a file is handed over in
  * @alloc:      make what is to be handed over, of nothing yet
  * @reserve:    there are about to be as many folios; may be NULL
- * @add:        add a folio, which is pinned, and have it preserved
+ * @add:        add folios, which are held, and have them preserved: all or none
  * @close:      all that the file had was added; may be NULL
  * @save:       save what can change until the machine reboots; the size is given
- * @each:       call a function for each folio, in the order they were added in,
- *              until one returns an error, which is returned
+ * @each:       call a function for all folios, in the order they were added in,
+ *              until it returns an error, which is returned
  * @preserve:   have KHO know of all folios; cannot fail where it did before
  * @unpreserve: have KHO know of none of them
  * @free:       free what told of the file
@@ -130,10 +135,10 @@ typedef int (*memfd_luo_folio_fn)(struct memfd_luo_out *arg, struct folio *folio
 struct memfd_luo_format {
 	int (*alloc)(struct memfd_luo_out *out);
 	int (*reserve)(struct memfd_luo_out *out, u64 nr);
-	int (*add)(struct memfd_luo_out *out, struct folio *folio);
+	int (*add)(struct memfd_luo_out *out, const struct memfd_luo_extent *extent);
 	int (*close)(struct memfd_luo_out *out);
 	int (*save)(struct memfd_luo_out *out, struct file *file, u64 size);
-	int (*each)(struct memfd_luo_out *out, memfd_luo_folio_fn fn, struct memfd_luo_out *arg);
+	int (*each)(struct memfd_luo_out *out, memfd_luo_extent_fn fn, struct memfd_luo_out *arg);
 	int (*preserve)(struct memfd_luo_out *out);
 	void (*unpreserve)(struct memfd_luo_out *out);
 	void (*free)(struct memfd_luo_out *out);
@@ -150,8 +155,14 @@ struct memfd_luo_in *memfd_luo_read_v2(u64 data);
 struct memfd_luo_in *memfd_luo_read_v3(u64 data);
 int memfd_luo_read_size_v2(u64 data, u64 *size);
 int memfd_luo_read_size_v3(u64 data, u64 *size);
-int memfd_luo_take_folios(struct memfd_luo_in *in);
+int memfd_luo_claim(struct memfd_luo_in *in);
+u64 memfd_luo_key(const struct memfd_luo_in *in, const struct memfd_luo_extent *extent, u64 pfn,
+		  unsigned int *order);
+void memfd_luo_restore(const struct memfd_luo_extent *extent, u64 key, unsigned int order);
 void memfd_luo_put_folios(struct memfd_luo_in *in);
 void memfd_luo_in_free(struct memfd_luo_in *in);
+
+int memfd_luo_attach(struct inode *inode, struct memfd_luo_in *in);
+int memfd_luo_populate_all(struct inode *inode);
 
 #endif /* _MM_MEMFD_LUO_H */

@@ -22,6 +22,7 @@
 #include <linux/printk.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 #include <linux/string.h>
 
 #include "memfd_luo.h"
@@ -61,16 +62,26 @@ static struct memfd_luo_in *in_alloc(u64 nr_extents)
 	return NULL;
 }
 
-/* Of which order KHO has what begins at @pfn in an extent. */
-static unsigned int key_order(const struct memfd_luo_in *in,
-			      const struct memfd_luo_extent *extent, u64 pfn)
+/**
+ * memfd_luo_key() - what KHO has as one
+ * @in: the file
+ * @extent: one of its extents
+ * @pfn: a page of that
+ * @order: set to the order of what KHO has as one
+ *
+ * Return: its first page.
+ */
+u64 memfd_luo_key(const struct memfd_luo_in *in, const struct memfd_luo_extent *extent, u64 pfn,
+		  unsigned int *order)
 {
 	u64 chunk = 1UL << in->chunk_order;
+	u64 key = pfn - pfn % chunk;
 
-	if (extent->order)
-		return extent->order;
-	return IS_ALIGNED(pfn, chunk) && extent->pfn + extent->nr - pfn >= chunk ?
-	       in->chunk_order : 0;
+	*order = extent->order;
+	if (*order || key < extent->pfn || key + chunk > extent->pfn + extent->nr)
+		return pfn;
+	*order = in->chunk_order;
+	return key;
 }
 
 /* Add an extent, or make the last one longer. What cannot be one is noted to be damaged. */
@@ -408,79 +419,143 @@ int memfd_luo_read_size_v3(u64 data, u64 *size)
 
 /* The folios, in either format */
 
-/* Take what begins at @pfn in an extent back from KHO. Returns how many pages that are. */
-static int take_key(struct memfd_luo_in *in, const struct memfd_luo_extent *extent, u64 pfn)
+static int compare_index(const void *a, const void *b)
 {
-	unsigned int order;
+	const struct memfd_luo_extent *first = a, *second = b;
 
-	if (extent->order > MAX_PAGECACHE_ORDER)
-		return -EINVAL;
-	order = key_order(in, extent, pfn);
-	if (kho_preserved_order(PFN_PHYS(pfn)) != order)
-		return -EINVAL;
-	if (extent->order ? !kho_restore_folio(PFN_PHYS(pfn)) :
-			    !kho_restore_pages(PFN_PHYS(pfn), 1UL << order))
-		return -EINVAL;
-	return 1 << order;
+	return first->index < second->index ? -1 : first->index > second->index;
 }
 
-/**
- * memfd_luo_take_folios() - take all folios from KHO
- * @in: the file
- *
- * Return: 0; or -EINVAL at the first one that is damaged.
- */
-int memfd_luo_take_folios(struct memfd_luo_in *in)
+/* Bring the extents into the order that they have in the file, and count. */
+static int sort_extents(struct memfd_luo_in *in)
 {
-	const struct memfd_luo_extent *extent;
-	int nr;
+	struct memfd_luo_extent *extent, *end = in->extents + in->nr_extents;
 
-	for (; in->nr_taken < in->nr_extents; in->nr_taken++) {
-		extent = &in->extents[in->nr_taken];
-		do {
-			nr = take_key(in, extent, extent->pfn + in->nr_pages);
-			if (nr < 0)
-				return nr;
-			in->nr_pages += nr;
-			cond_resched();
-		} while (in->nr_pages < extent->nr);
-		in->nr_pages = 0;
+	for (extent = in->extents; extent + 1 < end; extent++) {
+		if (extent->index > extent[1].index) {
+			sort_nonatomic(in->extents, in->nr_extents, sizeof(*extent),
+				       compare_index, NULL);
+			break;
+		}
+	}
+
+	in->nr_folios = 0;
+	in->nr_pages = 0;
+	for (extent = in->extents; extent < end; extent++) {
+		if (extent->order > MAX_PAGECACHE_ORDER ||
+		    (extent > in->extents && extent[-1].index + extent[-1].nr > extent->index))
+			return -EINVAL;
+		extent->first = in->nr_folios;
+		in->nr_folios += extent->nr >> extent->order;
+		in->nr_pages += extent->nr;
 	}
 	return 0;
 }
 
-static void put_pages(const struct memfd_luo_extent *extent, u64 from, u64 nr)
+static bool unclaim(u64 pfn, unsigned int order)
 {
-	u64 pfn;
+	kho_unclaim(PFN_PHYS(pfn), order);
+	return true;
+}
 
-	for (pfn = from; pfn < from + nr; pfn += 1UL << extent->order) {
-		folio_put(pfn_folio(pfn));
-		cond_resched();
+static bool claim(u64 pfn, unsigned int order)
+{
+	return kho_claim(PFN_PHYS(pfn), order);
+}
+
+/* Go through what KHO has, of the first @nr pages, while @fn says so. Returns how far. */
+static u64 each_key(const struct memfd_luo_in *in, bool (*fn)(u64 pfn, unsigned int order), u64 nr)
+{
+	const struct memfd_luo_extent *extent;
+	unsigned int order;
+	u64 pfn, done = 0;
+
+	for (extent = in->extents; done < nr; extent++) {
+		for (pfn = extent->pfn; pfn < extent->pfn + extent->nr && done < nr;
+		     pfn += 1UL << order) {
+			memfd_luo_key(in, extent, pfn, &order);
+			if (!fn(pfn, order))
+				return done;
+			done += 1UL << order;
+			cond_resched();
+		}
 	}
+	return done;
 }
 
 /**
- * memfd_luo_put_folios() - give up all folios, those too that were not taken yet
+ * memfd_luo_claim() - make all folios this file's alone
  * @in: the file
+ *
+ * Nobody else can have them then. They are sorted by their place in the file.
+ *
+ * Return: 0; or -EINVAL when one is damaged, or not there: nothing is claimed then.
+ */
+int memfd_luo_claim(struct memfd_luo_in *in)
+{
+	u64 nr;
+	int err;
+
+	if (in->is_claimed)
+		return 0;
+	err = sort_extents(in);
+	if (err)
+		return err;
+	nr = each_key(in, claim, in->nr_pages);
+	if (nr < in->nr_pages) {
+		each_key(in, unclaim, nr);
+		return -EINVAL;
+	}
+	in->is_claimed = true;
+	return 0;
+}
+
+/* Take what begins at @pfn in an extent back from KHO, which has it. */
+static void restore_key(const struct memfd_luo_extent *extent, u64 pfn, unsigned int order)
+{
+	if (extent->order)
+		WARN_ON_ONCE(!kho_restore_folio(PFN_PHYS(pfn)));
+	else
+		WARN_ON_ONCE(!kho_restore_pages(PFN_PHYS(pfn), 1UL << order));
+}
+
+/**
+ * memfd_luo_restore() - have folios that can be used
+ * @extent: an extent of a file that is claimed
+ * @key: the first page, and
+ * @order: the order of what KHO has as one in it, see memfd_luo_key()
+ */
+void memfd_luo_restore(const struct memfd_luo_extent *extent, u64 key, unsigned int order)
+{
+	kho_unclaim(PFN_PHYS(key), order);
+	restore_key(extent, key, order);
+}
+
+/**
+ * memfd_luo_put_folios() - give up all folios
+ * @in: the file, of which none was restored
  */
 void memfd_luo_put_folios(struct memfd_luo_in *in)
 {
 	const struct memfd_luo_extent *extent;
-	u64 i, done;
-	int nr;
+	unsigned int order = 0;
+	u64 i, pfn, end;
 
+	if (in->is_claimed)
+		each_key(in, unclaim, in->nr_pages);
 	for (i = 0; i < in->nr_extents; i++) {
 		extent = &in->extents[i];
-		done = i < in->nr_taken ? extent->nr : i == in->nr_taken ? in->nr_pages : 0;
-		put_pages(extent, extent->pfn, done);
-		for (; done < extent->nr || extent->order == MEMFD_LUO_DAMAGED; done += nr) {
-			nr = take_key(in, extent, extent->pfn + done);
-			if (nr < 0) {
-				pr_warn_ratelimited("extent %llu is damaged, memory stays reserved\n",
-						    i);
-				break;
+		end = extent->pfn + extent->nr;
+		for (pfn = extent->pfn; pfn < end; pfn += 1UL << extent->order) {
+			if (memfd_luo_key(in, extent, pfn, &order) == pfn) {
+				if (kho_preserved_order(PFN_PHYS(pfn)) != order)
+					break;
+				restore_key(extent, pfn, order);
 			}
-			put_pages(extent, extent->pfn + done, nr);
+			folio_put(pfn_folio(pfn));
+			cond_resched();
 		}
+		if (pfn < end || extent->order == MEMFD_LUO_DAMAGED)
+			pr_warn_ratelimited("extent %llu is damaged, memory stays reserved\n", i);
 	}
 }

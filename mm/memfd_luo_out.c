@@ -75,26 +75,36 @@ static int v2_alloc(struct memfd_luo_out *out)
 	return 0;
 }
 
-static int v2_add(struct memfd_luo_out *out, struct folio *folio)
+static void v2_add_folio(struct memfd_luo_out *out, u64 pfn, u64 index)
 {
-	struct memfd_luo_ser *ser = out->v2;
-	int err;
-
-	if (ser->nr_folios == out->capacity) {
-		err = v2_resize(out, max(2 * out->capacity, PAGE_SIZE / sizeof(*out->entries)));
-		if (err)
-			return err;
-	}
-	err = kho_preserve_folio(folio);
-	if (err)
-		return err;
-
-	out->entries[ser->nr_folios++] = (struct memfd_luo_folio_ser) {
-		.pfn = folio_pfn(folio),
+	out->entries[out->v2->nr_folios++] = (struct memfd_luo_folio_ser) {
+		.pfn = pfn,
 		.flags = MEMFD_LUO_FOLIO_FLAGS,
-		.index = folio->index,
+		.index = index,
 	};
+}
+
+static int v2_add(struct memfd_luo_out *out, const struct memfd_luo_extent *extent)
+{
+	u64 nr_before = out->v2->nr_folios, done;
+	int err = 0;
+
+	for (done = 0; done < extent->nr; done += 1UL << extent->order) {
+		if (out->v2->nr_folios == out->capacity)
+			err = v2_resize(out, max(2 * out->capacity,
+						 PAGE_SIZE / sizeof(*out->entries)));
+		if (!err)
+			err = kho_preserve_folio(pfn_folio(extent->pfn + done));
+		if (err)
+			goto err_unpreserve;
+		v2_add_folio(out, extent->pfn + done, extent->index + done);
+	}
 	return 0;
+
+err_unpreserve:
+	while (out->v2->nr_folios > nr_before)
+		kho_unpreserve_folio(pfn_folio(out->entries[--out->v2->nr_folios].pfn));
+	return err;
 }
 
 static int v2_save(struct memfd_luo_out *out, struct file *file, u64 size)
@@ -109,13 +119,20 @@ static int v2_save(struct memfd_luo_out *out, struct file *file, u64 size)
 	return 0;
 }
 
-static int v2_each(struct memfd_luo_out *out, memfd_luo_folio_fn fn, struct memfd_luo_out *arg)
+static int v2_each(struct memfd_luo_out *out, memfd_luo_extent_fn fn, struct memfd_luo_out *arg)
 {
+	struct folio *folio;
 	int err;
 	u64 i;
 
 	for (i = 0; i < out->v2->nr_folios; i++) {
-		err = fn(arg, pfn_folio(out->entries[i].pfn));
+		folio = pfn_folio(out->entries[i].pfn);
+		err = fn(arg, &(struct memfd_luo_extent) {
+			.index = out->entries[i].index,
+			.pfn = out->entries[i].pfn,
+			.nr = folio_nr_pages(folio),
+			.order = folio_order(folio),
+		});
 		if (err)
 			return err;
 		cond_resched();
@@ -123,9 +140,9 @@ static int v2_each(struct memfd_luo_out *out, memfd_luo_folio_fn fn, struct memf
 	return 0;
 }
 
-static int preserve_folio(struct memfd_luo_out *out, struct folio *folio)
+static int preserve_folio(struct memfd_luo_out *out, const struct memfd_luo_extent *extent)
 {
-	return kho_preserve_folio(folio);
+	return kho_preserve_folio(pfn_folio(extent->pfn));
 }
 
 static int v2_preserve(struct memfd_luo_out *out)
@@ -133,9 +150,9 @@ static int v2_preserve(struct memfd_luo_out *out)
 	return v2_each(out, preserve_folio, out);
 }
 
-static int unpreserve_folio(struct memfd_luo_out *out, struct folio *folio)
+static int unpreserve_folio(struct memfd_luo_out *out, const struct memfd_luo_extent *extent)
 {
-	kho_unpreserve_folio(folio);
+	kho_unpreserve_folio(pfn_folio(extent->pfn));
 	return 0;
 }
 
@@ -354,13 +371,13 @@ static int v3_add_late(struct memfd_luo_out *out, const struct memfd_v3_extent *
 	return 0;
 }
 
-static int v3_add(struct memfd_luo_out *out, struct folio *folio)
+static int v3_add(struct memfd_luo_out *out, const struct memfd_luo_extent *folios)
 {
 	const struct memfd_v3_extent extent = {
-		.index = folio->index,
-		.pfn = folio_pfn(folio),
-		.order = folio_order(folio),
-		.nr = folio_nr_pages(folio),
+		.index = folios->index,
+		.pfn = folios->pfn,
+		.order = folios->order,
+		.nr = folios->nr,
 	};
 	int err = out->walker ? v3_add_walked(out, &extent) : v3_add_late(out, &extent);
 
@@ -411,21 +428,23 @@ static struct memfd_v3_extent *v3_next(struct memfd_luo_out *out, struct memfd_v
 	return &(*page)->extents[*i];
 }
 
-static int v3_each(struct memfd_luo_out *out, memfd_luo_folio_fn fn, struct memfd_luo_out *arg)
+static int v3_each(struct memfd_luo_out *out, memfd_luo_extent_fn fn, struct memfd_luo_out *arg)
 {
 	struct memfd_v3_extent *extent;
 	struct memfd_v3_page *page;
-	u64 i, pfn, end;
 	int err;
+	u64 i;
 
 	v3_for_each_extent(extent, out, page, i) {
-		end = extent->pfn + extent->nr;
-		for (pfn = extent->pfn; pfn < end; pfn += 1UL << extent->order) {
-			err = fn(arg, pfn_folio(pfn));
-			if (err)
-				return err;
-			cond_resched();
-		}
+		err = fn(arg, &(struct memfd_luo_extent) {
+			.index = extent->index,
+			.pfn = extent->pfn,
+			.nr = extent->nr,
+			.order = extent->order,
+		});
+		if (err)
+			return err;
+		cond_resched();
 	}
 	return 0;
 }

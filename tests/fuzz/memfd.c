@@ -43,15 +43,21 @@ static bool is_leaking(void)
 	return false;
 }
 
-/* What a file is made of is the file's alone, and within its size. */
-static void check_file(struct memfd_luo_in *in)
+/* What a file is made of is the file's alone, within its size, and in order. It is used, and freed. */
+static void use_file(struct memfd_luo_in *in)
 {
+	u64 i, done, index, key, next = 0, pages = 0;
 	struct memfd_luo_extent *extent;
 	struct memory_page *page;
-	u64 i, done, index;
+	unsigned int order;
 
 	for (extent = in->extents; extent < in->extents + in->nr_extents; extent++) {
+		assert(extent->index >= next);
+		next = extent->index + extent->nr;
 		for (done = 0; done < extent->nr; done += 1u << extent->order) {
+			key = memfd_luo_key(in, extent, extent->pfn + done, &order);
+			if (key == extent->pfn + done)
+				memfd_luo_restore(extent, key, order);
 			page = memory_page_of(pfn_folio(extent->pfn + done));
 			index = extent->index + done;
 			for (i = 0; i < 1u << extent->order; i++)
@@ -59,8 +65,11 @@ static void check_file(struct memfd_luo_in *in)
 			assert(index % (1u << extent->order) == 0);
 			assert(index * PAGE_SIZE < in->size);
 			memset(page->mem, 0xff, PAGE_SIZE << extent->order);
+			folio_put(pfn_folio(extent->pfn + done));
+			pages += 1u << extent->order;
 		}
 	}
+	assert(pages == in->nr_pages);
 }
 
 static void read_memfd(u64 data, bool is_v3, bool is_retrieved)
@@ -72,9 +81,10 @@ static void read_memfd(u64 data, bool is_v3, bool is_retrieved)
 	assert(IS_ERR(in) || (!err && size == in->size));
 	if (IS_ERR(in))
 		return;
-	if (is_retrieved && !memfd_luo_take_folios(in))
-		check_file(in);
-	memfd_luo_put_folios(in);
+	if (is_retrieved && !memfd_luo_claim(in))
+		use_file(in);
+	else
+		memfd_luo_put_folios(in);
 	memfd_luo_in_free(in);
 	assert(!is_leaking());
 }

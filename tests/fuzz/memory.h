@@ -17,7 +17,7 @@
 static struct memory_page {
 	/* NULL where no memory is */
 	void *mem;
-	enum { PRESERVED, TAKEN, FREED } state;
+	enum { PRESERVED, CLAIMED, TAKEN, FREED } state;
 	/* Of a piece that begins here, else -1 */
 	int order;
 	/* Taken as pages that are freed one by one */
@@ -96,6 +96,20 @@ int kho_preserved_order(phys_addr_t phys)
 	struct memory_page *page = memory_at(phys);
 
 	return page && page->state == PRESERVED ? page->order : -ENOENT;
+}
+
+bool kho_claim(phys_addr_t phys, unsigned int order)
+{
+	if (kho_preserved_order(phys) != (int)order)
+		return false;
+	memory_at(phys)->state = CLAIMED;
+	return true;
+}
+
+void kho_unclaim(phys_addr_t phys, unsigned int order)
+{
+	assert(memory_at(phys)->state == CLAIMED && memory_at(phys)->order == (int)order);
+	memory_at(phys)->state = PRESERVED;
 }
 
 void *liveupdate_preserved_data(u64 phys, u64 size)

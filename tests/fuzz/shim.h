@@ -127,6 +127,8 @@ struct kernel_param_ops {
 /* Reading; a page, and a folio, is where its memory is. */
 struct page;
 int kho_preserved_order(phys_addr_t phys);
+bool kho_claim(phys_addr_t phys, unsigned int order);
+void kho_unclaim(phys_addr_t phys, unsigned int order);
 struct folio *kho_restore_folio(phys_addr_t phys);
 struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr);
 struct folio *pfn_folio(unsigned long pfn);
@@ -141,6 +143,7 @@ unsigned long totalram_pages(void);
 #define kvmalloc_objs(obj, n)	((n) > 100 ? NULL : calloc(n, sizeof(obj)))
 #define kfree(p)		free(p)
 #define kvfree(p)		free(p)
+#define sort_nonatomic(base, n, size, compare, swap) qsort(base, n, size, compare)
 #define cond_resched()		do { } while (0)
 #define pr_warn_ratelimited(...) do { } while (0)
 

@@ -27,6 +27,10 @@
 #define MFD_EXEC 0x0010U
 #endif
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define CHUNK (1 << 20)
 #define MAX_RANGES 256
@@ -63,7 +67,10 @@ static const char usage_text[] =
 	"  seed=N                which content; without it: zeros\n"
 	"  data=OFF:LEN+OFF:LEN  write only these ranges of pages, leave holes around them; or data=none\n"
 	"  part=OFF:LEN+OFF:LEN  write or check only these ranges, whatever is around them\n"
-	"  via=mmap              write through a mapping\n"
+	"  via=mmap              write or check through a mapping\n"
+	"  via=splice, via=direct\n"
+	"                        check through a pipe, or with O_DIRECT\n"
+	"  via=collapse          the same as via=mmap, having asked for huge pages there before\n"
 	"  via=scattered         write page by page, and allocate another between each two, given back at the end\n"
 	"  pos=N                 the file position\n"
 	"  seals=S+S             seal shrink grow write future_write exec; check: none for none at all\n"
@@ -100,7 +107,20 @@ static const struct word memfd_flags[] = {
 enum via {
 	VIA_WRITE,
 	VIA_MMAP,
+	VIA_SPLICE,
+	VIA_DIRECT,
+	VIA_COLLAPSE,
 	VIA_SCATTERED,
+};
+
+static const struct word vias[] = {
+	{ "write", VIA_WRITE },
+	{ "mmap", VIA_MMAP },
+	{ "splice", VIA_SPLICE },
+	{ "direct", VIA_DIRECT },
+	{ "collapse", VIA_COLLAPSE },
+	{ "scattered", VIA_SCATTERED },
+	{}
 };
 
 struct range {
@@ -215,7 +235,7 @@ static void parse_file(struct file *file, const char *arg)
 		else if (!strcmp(key, "part"))
 			file->is_partial = 1;
 		else if (!strcmp(key, "via"))
-			file->via = !strcmp(value, "mmap") ? VIA_MMAP : !strcmp(value, "scattered") ? VIA_SCATTERED : VIA_WRITE;
+			file->via = parse_words(vias, value);
 		else
 			errx(2, "not known: %s", key);
 		if ((!strcmp(key, "data") || !strcmp(key, "part")) && strcmp(value, "none"))
@@ -251,21 +271,80 @@ static size_t chunk(uint64_t offset, uint64_t end)
 	return end - offset < len ? end - offset : len;
 }
 
-static void put(int fd, const char *buf, size_t len, uint64_t offset, enum via via)
+/* Copy from or to a mapping of the file. Huge pages there are asked for, not insisted on. */
+static void copy_mapped(int fd, char *to, const char *from, size_t len, uint64_t offset, enum via via)
 {
+	int prot = to ? PROT_READ : PROT_READ | PROT_WRITE;
 	uint64_t in_page = offset % 4096;
 	char *map;
 
-	if (via != VIA_MMAP) {
-		if (pwrite(fd, buf, len, offset) != (ssize_t)len)
-			err(1, "write at %" PRIu64, offset);
-		return;
-	}
-	map = mmap(NULL, len + in_page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset - in_page);
+	map = mmap(NULL, len + in_page, prot, MAP_SHARED, fd, offset - in_page);
 	if (map == MAP_FAILED)
 		err(1, "mmap at %" PRIu64, offset);
-	memcpy(map + in_page, buf, len);
+	if (via == VIA_COLLAPSE)
+		madvise(map, len + in_page, MADV_COLLAPSE);
+	memcpy(to ?: map + in_page, from ?: map + in_page, len);
 	munmap(map, len + in_page);
+}
+
+static void put(int fd, const char *buf, size_t len, uint64_t offset, enum via via)
+{
+	if (via == VIA_MMAP || via == VIA_COLLAPSE)
+		copy_mapped(fd, NULL, buf, len, offset, via);
+	else if (pwrite(fd, buf, len, offset) != (ssize_t)len)
+		err(1, "write at %" PRIu64, offset);
+}
+
+/* Through a pipe, which holds 64 KiB */
+static ssize_t get_spliced(int fd, char *buf, size_t len, uint64_t offset)
+{
+	loff_t at = offset;
+	ssize_t nr, got = 0;
+	int fds[2];
+
+	if (pipe(fds))
+		err(1, "pipe");
+	while ((size_t)got < len) {
+		nr = splice(fd, &at, fds[1], NULL, len - got < 65536 ? len - got : 65536, 0);
+		if (nr < 0)
+			err(1, "splice at %" PRIu64, offset + got);
+		if (nr == 0 || read(fds[0], buf + got, nr) != nr)
+			break;
+		got += nr;
+	}
+	close(fds[0]);
+	close(fds[1]);
+	return got;
+}
+
+static ssize_t get_direct(int fd, char *buf, size_t len, uint64_t offset)
+{
+	char path[64];
+	ssize_t got;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	fd = open(path, O_RDONLY | O_DIRECT);
+	if (fd < 0)
+		err(1, "O_DIRECT");
+	got = pread(fd, buf, len, offset);
+	close(fd);
+	return got;
+}
+
+static ssize_t get(int fd, char *buf, size_t len, uint64_t offset, enum via via)
+{
+	switch (via) {
+	case VIA_MMAP:
+	case VIA_COLLAPSE:
+		copy_mapped(fd, buf, NULL, len, offset, via);
+		return len;
+	case VIA_SPLICE:
+		return get_spliced(fd, buf, len, offset);
+	case VIA_DIRECT:
+		return get_direct(fd, buf, len, offset);
+	default:
+		return pread(fd, buf, len, offset);
+	}
 }
 
 /* What keeps the pages of scattered files apart while they are written */
@@ -306,9 +385,10 @@ static void write_range(int fd, struct range range, int64_t seed, enum via via)
 }
 
 /* Compare, and say where the first difference is. */
-static int check_range(int fd, struct range range, int64_t seed)
+static int check_range(int fd, struct range range, int64_t seed, enum via via)
 {
-	static uint64_t want[CHUNK / 8 + 1], have[CHUNK / 8 + 1];
+	/* O_DIRECT wants it aligned */
+	static uint64_t want[CHUNK / 8 + 1], have[CHUNK / 8 + 1] __attribute__((aligned(4096)));
 	uint64_t offset, head;
 	char *a, *b;
 	size_t len, i;
@@ -320,7 +400,7 @@ static int check_range(int fd, struct range range, int64_t seed)
 		fill(want, offset - head, len + head, seed);
 		a = (char *)want + head;
 		b = (char *)have + head;
-		got = pread(fd, b, len, offset);
+		got = get(fd, b, len, offset, via);
 		if (got < 0)
 			err(1, "read at %" PRIu64, offset);
 		if ((size_t)got != len) {
@@ -479,7 +559,7 @@ static int check_file(const struct file *file, int fd, int64_t seed)
 	ret |= differs("position", info.pos, file->pos);
 	ret |= differs("set of seals", info.seals, file->seals);
 	if (!file->maps_data && !file->is_partial)
-		return ret | check_range(fd, (struct range){ 0, info.st.st_size }, seed);
+		return ret | check_range(fd, (struct range){ 0, info.st.st_size }, seed, file->via);
 
 	if (file->maps_data)
 		ret |= differs("number of data ranges", info.nr_data, file->nr_data);
@@ -488,7 +568,7 @@ static int check_file(const struct file *file, int fd, int64_t seed)
 			ret |= differs("start of data", info.data[i].start, file->data[i].start);
 			ret |= differs("end of data", info.data[i].end, file->data[i].end);
 		}
-		ret |= check_range(fd, file->data[i], seed);
+		ret |= check_range(fd, file->data[i], seed, file->via);
 	}
 	return ret;
 }
@@ -642,7 +722,7 @@ static int cmd_filled(char **args)
 	if (pread(fd, &mark, sizeof(mark), 0) != sizeof(mark))
 		err(1, "read");
 	printf("%" PRIu64 "\n", mark);
-	return check_range(fd, (struct range){ 4096, mark }, file.seed) ? 1 : 0;
+	return check_range(fd, (struct range){ 4096, mark }, file.seed, VIA_WRITE) ? 1 : 0;
 }
 
 static const struct {

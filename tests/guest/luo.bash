@@ -173,3 +173,30 @@ idle() {
 mem_free() {
 	awk '$1 == "nr_free_pages" || $1 == "count:" { n += $2 } END { print int(n / 256) }' /proc/zoneinfo
 }
+
+# retrieved SESSION SCRIPT: retrieve the files under tokens 0, 1, 2… of a session, run SCRIPT with them as 5, 6, 7…, and
+# finish the session.
+retrieved() {
+	local token files=()
+	for token in "incoming/$1"/[0-9]*/; do
+		files+=("null,fd=$((5 + ${#files[@]}))")
+	done
+	# shellcheck disable=SC2016  # for the other shell
+	luo-hold make "${files[@]}" -- bash -c '. luo.bash
+		for token in incoming/$1/[0-9]*/; do
+			token=${token%/}
+			echo self:$((5 + ${token##*/})) >$token/fd
+		done
+		eval "$2"
+		echo 1 >incoming/$1/finish' bash "$1" "$2"
+}
+
+# cached FD: how many pages of a file are in the page cache.
+cached() {
+	fincore -rnb -o pages "/proc/self/fd/$1"
+}
+
+# background MILLISECONDS: how long a memfd's pages wait to be brought if nobody touches them.
+background() {
+	echo "$1" >/sys/module/memfd_luo_lazy/parameters/background_delay_ms
+}
