@@ -160,6 +160,34 @@ $(<"$VM_DIR/boot_id")"
 	expect_kernel_line 'not really'
 }
 
+@test "what each of the kernel's checks begins with is trouble" {
+	reports=('UBSAN: shift-out-of-bounds in x.c:1:2' 'BUG: KASAN: slab-use-after-free in x'
+		'BUG kmalloc-64 (Not tainted): Right Redzone overwritten' 'pagealloc: memory corruption'
+		'ODEBUG: free active (active state 0) object type: x' 'page dumped because: VM_BUG_ON_PAGE(x)')
+	for report in "${reports[@]}"; do
+		vm_run "echo ${report@Q} >/dev/kmsg"
+	done
+	guest_note 'after the lines'
+	run kernel_log_clean
+	assert_failure
+	for report in "${reports[@]}"; do
+		assert_line --partial "$report"
+	done
+	expect_kernel_line 'pagealloc: '
+}
+
+@test "a debug kernel checks what is undefined, and each object and free page" {
+	[[ ${DEBUG:-0} != 0 ]] || skip 'no debug kernel'
+	vm_run 'grep -w page_poison=1 /proc/cmdline || exit
+		! grep "^pool_used *: 0$" /sys/kernel/debug/debug_objects/stats || exit
+		echo ARRAY_BOUNDS >/sys/kernel/debug/provoke-crash/DIRECT'
+	guest_note 'after it went out of bounds'
+	run kernel_log_clean
+	assert_failure
+	assert_line --partial 'UBSAN: array-index-out-of-bounds'
+	expect_kernel_line 'lkdtm: FAIL: survived array bounds overflow'
+}
+
 @test "a kernel line that was expected and did not come fails the test" {
 	expect_kernel_line 'never said'
 	run teardown

@@ -21,6 +21,7 @@ KERNEL_TROUBLE='WARNING: |BUG: |kernel BUG at|Oops|Kernel panic|Call Trace:|gene
 KERNEL_TROUBLE+='|INFO: (task|rcu|possible|suspicious|trying to register)|soft lockup|hard LOCKUP|possible .* deadlock'
 KERNEL_TROUBLE+='|sleeping function called|scheduling while atomic|Bad page|bad_page|refcount_t:|UBSAN:|KASAN:|KFENCE:'
 KERNEL_TROUBLE+='|KCSAN:|kmemleak: [0-9]|unreferenced object|list_(add|del) corruption|Out of memory|Unable to handle'
+KERNEL_TROUBLE+='|ODEBUG: |pagealloc: |BUG [^ ]+ \(|page dumped because'
 
 # guest_start [ARGUMENT…]: vm_start, with a look at what the boot said.
 guest_start() {

@@ -34,7 +34,7 @@ if [[ ${DEBUG:-0} != 0 ]]; then
 	# own timers complain of it.
 	VM_CPUS=1
 	VM_SCRATCH=64M,512M,64M
-	VM_APPEND+=$ARCH_DEBUG_APPEND
+	VM_APPEND+=" page_poison=1$ARCH_DEBUG_APPEND"
 fi
 
 VM_BUILD=${VM_BUILD:-$VM_REPO/build/$ARCH$([[ ${DEBUG:-0} == 0 ]] || echo -debug)}
