@@ -212,6 +212,7 @@ void luo_set_last_error(const struct luo_session *session,
 struct luo_session *luo_session_find(const char *name,
 				     struct luo_session_list *sessions);
 int luo_session_hold(struct luo_session *session);
+void luo_session_unhold(struct luo_session *session);
 void luo_session_release(struct luo_session *session);
 struct luo_session *luo_session_create(const char *name, bool is_held);
 void luo_session_remove(struct luo_session *session);

@@ -300,13 +300,11 @@ static int luo_retrieve_session(struct luo_call *call)
 		goto err_fd;
 	err = luo_session_install(session, arg->fd);
 	if (err)
-		goto err_release;
+		goto err_unhold;
 	return 0;
 
-err_release:
-	put_unused_fd(arg->fd);
-	luo_session_release(session);
-	return err;
+err_unhold:
+	luo_session_unhold(session);
 err_fd:
 	put_unused_fd(arg->fd);
 err_put:

@@ -214,6 +214,16 @@ int luo_session_hold(struct luo_session *session)
 }
 
 /**
+ * luo_session_unhold() - undo luo_session_hold()
+ * @session: the session; the reference is the caller's again
+ */
+void luo_session_unhold(struct luo_session *session)
+{
+	guard(mutex)(&session->lock);
+	session->is_held = false;
+}
+
+/**
  * luo_session_release() - the last file descriptor of a session was closed
  * @session: the session, not to be used any more
  *
@@ -230,8 +240,7 @@ void luo_session_release(struct luo_session *session)
 	}
 
 	luo_session_finish(session, false);
-	scoped_guard(mutex, &session->lock)
-		session->is_held = false;
+	luo_session_unhold(session);
 	luo_session_put(session);
 }
 
