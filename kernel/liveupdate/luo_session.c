@@ -444,8 +444,10 @@ static int luo_session_carry(struct luo_session *session)
 	int err;
 
 	copy = luo_session_alloc(session->name, &luo_outgoing);
-	if (!copy)
+	if (!copy) {
+		luo_set_last_error(session, NULL, "carry on", -ENOMEM);
 		return -ENOMEM;
+	}
 	copy->is_carried = true;
 	err = luo_session_publish(copy);
 	if (err) {
