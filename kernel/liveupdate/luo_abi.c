@@ -270,14 +270,16 @@ int luo_abi_choose(const char *name)
 
 	WRITE_ONCE(luo_abi, abi);
 	err = luo_abi_convert_files();
-	guard(mutex)(&luo_abi_lock);
 	/* We ourselves understand what the base does. */
 	if (err && liveupdate_is_stock_format()) {
 		WRITE_ONCE(luo_abi, old);
+		luo_abi_convert_files();
+		guard(mutex)(&luo_abi_lock);
 		luo_abi_release(abi);
 		return err;
 	}
 
+	guard(mutex)(&luo_abi_lock);
 	luo_abi_publish(old, false);
 	luo_abi_release(old);
 	/* It takes the place of the one that was just taken out. */
