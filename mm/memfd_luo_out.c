@@ -45,6 +45,9 @@ static int v2_resize(struct memfd_luo_out *out, u64 capacity)
 	struct kho_vmalloc folios = {};
 	int err;
 
+	/* All of the file is a hole. */
+	if (!capacity)
+		return 0;
 	entries = __vcalloc(capacity, sizeof(*entries), GFP_KERNEL | __GFP_NOWARN);
 	if (!entries)
 		return -ENOMEM;
