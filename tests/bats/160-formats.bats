@@ -102,6 +102,18 @@ load lib/luo
 	END
 }
 
+@test "a file that is all of it a hole goes in luo-v5, too" {
+	luo_run <<-'END'
+		echo luo-v5 >abi
+		luo-hold preserve sessions/s/1 1 memfd,size=1G,data=none
+	END
+	vm_kexec
+	luo_run <<-'END'
+		luo-hold retrieve incoming/s/1 1 memfd,size=1G,data=none
+		echo 1 >incoming/s/finish
+	END
+}
+
 @test "choosing a format takes what it needs, and gives it back" {
 	luo_run <<-'END'
 		mkdir sessions/s
