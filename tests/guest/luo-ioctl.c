@@ -18,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fault.h"
+
 static const char usage_text[] =
 	"usage: luo-ioctl COMMAND...\n"
 	"\n"
@@ -37,6 +39,8 @@ static const char usage_text[] =
 	"cloexec               whether that is closed by exec: yes or no\n"
 	"drop                  close the session's descriptor\n"
 	"run SCRIPT            in bash: prints what that prints\n"
+	"fault N               have the N-th allocation fail of the next of those that are ioctls, which\n"
+	"                      then prints before its line whether there was one: hit or missed\n"
 	"raw dev|session KEY=VALUE...\n"
 	"                      an ioctl as it is told. nr=, type=: of the command; size=: what the first word says;\n"
 	"                      room=: bytes up to memory that is not there; name=TEXT: at byte 8; zN=, uN=: 32-bit or\n"
@@ -77,6 +81,7 @@ static int device = -1;
 static int sessions[4096];
 static int nr_sessions;
 static int *session = sessions;
+static char fault[16];
 
 static uint64_t number(const char *text)
 {
@@ -97,6 +102,20 @@ static int tell(int ret)
 	return ret >= 0;
 }
 
+/* An ioctl that its user waits for, with the fault that was asked for. */
+static int call(int fd, unsigned long cmd, void *arg)
+{
+	int ret;
+
+	if (!*fault)
+		return ioctl(fd, cmd, arg);
+	fault_begin(fault);
+	ret = ioctl(fd, cmd, arg);
+	fputs(fault_end() ? "hit " : "missed ", stdout);
+	*fault = '\0';
+	return ret;
+}
+
 static void add_session(int fd)
 {
 	if (nr_sessions == (int)(sizeof(sessions) / sizeof(*sessions)))
@@ -111,7 +130,7 @@ static void session_ioctl(unsigned long cmd, const char *name)
 
 	/* As long as it is, without a NUL behind it when there is no room for one. */
 	memcpy(arg.name, name, strnlen(name, sizeof(arg.name)));
-	if (tell(ioctl(device, cmd, &arg)))
+	if (tell(call(device, cmd, &arg)))
 		add_session(arg.fd);
 }
 
@@ -119,7 +138,7 @@ static void fetch(uint64_t token, int fd)
 {
 	struct file_arg arg = { .size = sizeof(arg), .token = token };
 
-	if (!tell(ioctl(*session, RETRIEVE_FD, &arg)))
+	if (!tell(call(*session, RETRIEVE_FD, &arg)))
 		return;
 	if (dup2(arg.fd, fd) < 0)
 		err(2, "dup2");
@@ -246,7 +265,7 @@ static void command(const char *text)
 
 		arg.fd = number(strsep(&args, " "));
 		arg.token = number(args);
-		tell(ioctl(*session, PRESERVE_FD, &arg));
+		tell(call(*session, PRESERVE_FD, &arg));
 	} else if (!strcmp(name, "fetch")) {
 		uint64_t token = number(strsep(&args, " "));
 
@@ -254,7 +273,7 @@ static void command(const char *text)
 	} else if (!strcmp(name, "finish")) {
 		struct finish_arg arg = { .size = sizeof(arg) };
 
-		tell(ioctl(*session, FINISH, &arg));
+		tell(call(*session, FINISH, &arg));
 	} else if (!strcmp(name, "name")) {
 		get_name();
 	} else if (!strcmp(name, "link")) {
@@ -265,6 +284,8 @@ static void command(const char *text)
 		tell(close(*session));
 	} else if (!strcmp(name, "run")) {
 		run(first);
+	} else if (!strcmp(name, "fault")) {
+		snprintf(fault, sizeof(fault), "%s", first);
 	} else if (!strcmp(name, "raw")) {
 		raw(args);
 	} else {

@@ -1,0 +1,242 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+# bats file_tags=with-faults
+#
+# Each allocation that the kernel makes for an operation fails once: the operation says so and has changed nothing,
+# or did without it; and it works when it is tried again.
+# shellcheck disable=SC2016  # what is quoted is for the guest
+
+load lib/common
+load lib/luo
+
+# fault_run [LINE]: luo_run, with what guest/fault.bash has, and the time that some hundred attempts take.
+fault_run() {
+	luo_run -t $((10 * VM_SECONDS)) "$@" < <(echo '. fault.bash' && cat)
+}
+
+# What a file has: more extents than are told of in one place
+DATA=$(seq -s + -f %.0fK:4K 16 8 2000)
+
+@test "making and removing sessions and tokens" {
+	fault_run <<-'END'
+		each_fault 'luo-fault $nth mkdir sessions/s' 'rmdir sessions/s'
+		((refused))
+		mkdir sessions/s
+		each_fault 'luo-fault $nth mkdir sessions/s/1' 'rmdir sessions/s/1'
+		((refused))
+		mkdir sessions/s/1
+		each_fault 'luo-fault $nth rmdir sessions/s/1' 'mkdir sessions/s/1'
+		rmdir sessions/s/1
+		each_fault 'luo-fault $nth rmdir sessions/s' 'mkdir sessions/s'
+		rmdir sessions/s
+	END
+}
+
+@test "a session becoming somebody's" {
+	fault_run <<-'END'
+		mkdir sessions/s
+		exec 9</proc/$$
+		each_fault 'luo-fault $nth write sessions/s/owner 9' 'echo none >sessions/s/owner'
+		each_fault 'luo-fault $nth write owner 9' 'echo none >owner'
+		rmdir sessions/s
+	END
+}
+
+@test "preserving and unpreserving a memfd, in each format" {
+	for abi in luo-v5 luo-v1; do
+		fault_run "abi=$abi data=$DATA" <<-'END'
+			echo $abi >abi
+			mkdir sessions/s sessions/s/1
+			luo-hold make memfd,size=4M,seed=1,data=$data,fd=5 -- bash -c '
+				. luo.bash
+				. fault.bash
+				each_fault "luo-fault \$nth write sessions/s/1/fd self:5" "rmdir sessions/s/1; mkdir sessions/s/1"
+				((refused))
+				echo self:5 >sessions/s/1/fd
+				each_fault "luo-fault \$nth rmdir sessions/s/1" "mkdir sessions/s/1; echo self:5 >sessions/s/1/fd"
+				luo-hold check open,fd=5,size=4M,seed=1,data=$0' $data
+			luo_end
+		END
+	done
+}
+
+@test "filling a hole of a preserved memfd" {
+	for abi in luo-v5 luo-v1; do
+		fault_run "abi=$abi data=$DATA" <<-'END'
+			echo $abi >abi
+			mkdir sessions/s sessions/s/1
+			luo-hold make memfd,size=4M,seed=1,data=$data,fd=5 -- bash -c '
+				. luo.bash
+				. fault.bash
+				echo self:5 >sessions/s/1/fd
+				each_fault "luo-fault \$nth write /proc/self/fd/5 hello" "
+					rmdir sessions/s/1
+					fallocate -pl 4K /proc/self/fd/5
+					mkdir sessions/s/1
+					echo self:5 >sessions/s/1/fd"
+				((refused))
+				luo-hold check open,fd=5,size=4M,seed=1,data=$0' $data
+			luo_end
+		END
+	done
+}
+
+@test "changing the format, with files preserved" {
+	fault_run "data=$DATA" <<-'END'
+		luo-hold preserve sessions/s/% 3 memfd,size=4M,seed=1,data=$data >/dev/null
+		mkdir sessions/t
+		each_fault 'luo-fault $nth write abi luo-v5' 'echo luo-v1 >abi'
+		((refused))
+		echo luo-v5 >abi
+		each_fault 'luo-fault $nth write abi luo-v1' 'echo luo-v5 >abi'
+		((refused))
+		echo luo-v1 >abi
+		shows sessions/s/2 compatible=memfd-v3
+		luo_end
+	END
+}
+
+@test "sessions and files of the device's" {
+	fault_run "data=$DATA" <<-'END'
+		each_fault 'luo-ioctl open "fault $nth" "create s"'
+		((refused))
+		luo-hold make memfd,size=4M,seed=1,data=$data,fd=5 -- bash -c '
+			. luo.bash
+			. fault.bash
+			each_fault "luo-ioctl open \"create s\" \"fault \$nth\" \"preserve 5 1\""
+			((refused))'
+		expect '' ls sessions
+	END
+}
+
+@test "a reboot into the next kernel needs no memory for what is preserved, and is undone as ever" {
+	luo_run "data=$DATA" <<-'END'
+		luo-hold preserve sessions/s/% 5 memfd,size=4M,seed=1,data=$data >/dev/null
+		mkdir sessions/last sessions/last/1
+		luo_file 5
+		exec 5<>/dev/liveupdate-test
+		echo self:5 >sessions/last/1/fd
+	END
+	vm_load
+	fault_run <<-'END'
+		ok=EIO
+		may_change='^last_error:'
+		each_fault 'echo 1 >$TESTDEV/fail_freeze; luo-fault $nth kexec'
+		((!refused))
+	END
+	vm_jump
+}
+
+@test "carrying on" {
+	vm_load
+	fault_run "data=$DATA" <<-'END'
+		shows incoming/s state=preserved files=5
+		mkdir sessions/s2 sessions/s2/1
+		exec 5<>/dev/liveupdate-test
+		echo self:5 >sessions/s2/1/fd
+		ok=EIO
+		may_change='^last_error:|^incoming/.*/state:'
+		for _ in 'with all to be retrieved' 'with nothing to be retrieved'; do
+			each_fault 'echo 1 >$TESTDEV/fail_freeze; luo-fault $nth kexec'
+			((refused))
+			[[ $(<last_error) == 's2/1: freeze: EIO' ]]
+		done
+		luo_end
+	END
+	vm_jump
+	luo_run "data=$DATA" <<-'END'
+		luo-hold retrieve incoming/s/% 5 memfd,size=4M,seed=1,data=$data >/dev/null
+		for finish in incoming/*/finish; do
+			echo discard >$finish
+		done
+	END
+}
+
+# What an attempt that does not fail retrieves is there once: the next one has the next token.
+@test "retrieving memfds, of each format" {
+	for abi in luo-v5 luo-v1; do
+		luo_run "abi=$abi data=$DATA" <<-'END'
+			echo $abi >abi
+			luo-hold preserve sessions/s/% 100 memfd,size=4M,seed=1,data=$data >/dev/null
+		END
+		vm_kexec
+		fault_run "data=$DATA" <<-'END'
+			token=0
+			settled_snapshot() {
+				snapshot=$(grep . incoming/s/{state,files,retrieved})
+			}
+			each_fault 'luo-fault $nth write incoming/s/$token/fd self:5' 'token=$((token + 1))'
+			((refused))
+			each_fault 'luo-ioctl open "retrieve s" "fault $nth" "fetch $token 5"' 'token=$((token + 1))'
+			((refused))
+			((token < 100))
+			luo-hold retrieve incoming/s/% 100 memfd,size=4M,seed=1,data=$data >/dev/null
+			echo 1 >incoming/s/finish
+		END
+	done
+}
+
+@test "retrieving and finishing sessions" {
+	luo_run <<-'END'
+		mkdir sessions/{a,b}{1..50}
+		luo-hold preserve sessions/c%/1 100 memfd,size=1M,seed=1 >/dev/null
+	END
+	vm_kexec
+	fault_run <<-'END'
+		free=$(mem_free)
+		settled_snapshot() {
+			snapshot=$(ls incoming)
+		}
+		nr=1
+		# The device finishes what nothing of is left to retrieve, when it is closed.
+		each_fault 'luo-ioctl open "fault $nth" "retrieve a$nr"' 'shows . state=updated; nr=$((nr + 1))'
+		((refused))
+		nr=1
+		each_fault 'luo-fault $nth write incoming/b$nr/finish 1' 'shows . state=updated; nr=$((nr + 1))'
+		nr=0
+		each_fault 'luo-fault $nth write incoming/c$nr/finish discard' 'shows . state=updated; nr=$((nr + 1))'
+		each_fault 'luo-ioctl open "retrieve c$nr" "fault $nth" finish' 'shows . state=updated; nr=$((nr + 1))'
+		for finish in incoming/*/finish; do
+			echo discard >$finish
+		done
+		shows . state=normal
+		(($(mem_free) - free >= 99))
+	END
+}
+
+# A worker makes the directory of a session of the device's; which one cannot be said beforehand.
+@test "the directory of a session of the device's that cannot be made" {
+	fault_run <<-'END'
+		text_of luo_session_dir_add
+		for attr in /sys/kernel/debug/{failslab,fail_page_alloc}; do
+			echo $start >$attr/require-start
+			echo $end >$attr/require-end
+		done
+		workers=$(grep -l ^kworker/u /proc/[0-9]*/comm)
+		hit=1
+		for ((nth = 1; hit; nth++)); do
+			for worker in $workers; do
+				echo $nth >${worker%comm}fail-nth
+			done
+			settled_snapshot
+			luo-ioctl open 'create s' "run
+				read -r _ <$LUO/state
+				cat $LUO/last_error
+				ls $LUO/sessions" >/run/said
+			same
+			mapfile -t said </run/said
+			hit=
+			for worker in $workers; do
+				read -r left <${worker%comm}fail-nth
+				((left)) || hit=1
+			done
+			if [[ -z $hit ]]; then
+				[[ ${said[*]: -1} == s ]]
+			elif [[ ${said[*]: -1} != s ]]; then
+				[[ ${said[2]} == 's: configfs: ENOMEM' ]]
+				refused=$((refused + 1))
+			fi
+		done
+		((refused))
+	END
+}
