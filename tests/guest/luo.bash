@@ -200,3 +200,9 @@ cached() {
 background() {
 	echo "$1" >/sys/module/memfd_luo_lazy/parameters/background_delay_ms
 }
+
+# mem_files: how much memory files on tmpfs and memfds have, in kB.
+mem_files() {
+	echo 1 >/proc/sys/vm/stat_refresh
+	awk '$1 == "Shmem:" { print $2 }' /proc/meminfo
+}

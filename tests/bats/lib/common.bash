@@ -72,6 +72,12 @@ expect_kernel_line() {
 	kernel_line=$1
 }
 
+# count WHAT N: so many of those were tried, for Documentation/hardening.md.
+count() {
+	mkdir -p "$VM_BUILD/counts"
+	echo "$2" >>"$VM_BUILD/counts/$1"
+}
+
 # Says which sessions are left behind. They are removed, so that the next test does not fail too.
 SESSIONS_GONE="for session in $LUO/sessions/*/ $LUO/incoming/*/; do
 		[ -d \"\$session\" ] || continue
