@@ -37,7 +37,7 @@ outgoing_races() {
 # What is incoming is there once: it takes a kexec for each of these.
 incoming_races() {
 	local race
-	for race in discard carry; do
+	for race in discard list carry; do
 		vm_run "luo-race sessions $ROUNDS"
 		vm_kexec
 		races $race

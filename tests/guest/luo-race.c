@@ -6,6 +6,7 @@
  * party may fail only with what is said of it; after each round it is looked whether all is as it has to be.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -320,16 +321,16 @@ static int session_of_device(unsigned long cmd, const char *name)
 static int use_device(int who)
 {
 	struct file_arg arg = { .size = sizeof(arg), .fd = memfds[0], .token = 1 };
-	int session = session_of_device(CREATE_SESSION, "race");
+	int held = session_of_device(CREATE_SESSION, "race");
 	int ret;
 
 	(void)who;
-	if (session < 0)
+	if (held < 0)
 		return errno;
-	ret = ioctl(session, PRESERVE_FD, &arg) ? errno : 0;
+	ret = ioctl(held, PRESERVE_FD, &arg) ? errno : 0;
 	if (!ret)
 		hold_alone();
-	close(session);
+	close(held);
 	return ret;
 }
 
@@ -357,18 +358,39 @@ static int retrieve(int who)
 static int retrieve_by_device(int who)
 {
 	struct file_arg arg = { .size = sizeof(arg), .token = who & 1 };
-	int session = session_of_device(RETRIEVE_SESSION, strrchr(incoming(), '/') + 1);
+	int held = session_of_device(RETRIEVE_SESSION, strrchr(incoming(), '/') + 1);
 	int ret;
 
-	if (session < 0)
+	if (held < 0)
 		return errno;
-	ret = ioctl(session, RETRIEVE_FD, &arg) ? errno : 0;
+	ret = ioctl(held, RETRIEVE_FD, &arg) ? errno : 0;
 	if (!ret) {
 		check_memfd(arg.fd, 2 * round_nr + arg.token);
 		close(arg.fd);
 	}
-	close(session);
+	close(held);
 	return ret;
+}
+
+/* List a session's directory, and those of its tokens, as long as they are there. */
+static int list(int who)
+{
+	int times = 1 + any(who, 1) % 32;
+	struct dirent *entry;
+	char path[512];
+	struct stat st;
+	DIR *dir;
+
+	while (times--) {
+		snprintf(path, sizeof(path), "%s%s", incoming(), times & 1 ? "" : times & 2 ? "/0" : "/1");
+		dir = opendir(path);
+		if (!dir)
+			continue;
+		while ((entry = readdir(dir)))
+			fstatat(dirfd(dir), entry->d_name, &st, 0);
+		closedir(dir);
+	}
+	return 0;
 }
 
 static int finish(int who)
@@ -668,6 +690,8 @@ static const struct race races[] = {
 	{ "discard", "retrieving, by directory and device, against discarding", open_device,
 	  { retrieve, retrieve_by_device, discard },
 	  { "ENOENT ENODEV EBUSY", "ENOENT EINVAL EBUSY", "ENOENT ENODEV EBUSY" }, end_incoming },
+	{ "list", "listing directories against their removal by the kernel", open_device, { list, list, discard },
+	  { "", "", "" }, end_incoming },
 	{ "carry", "retrieving and finishing against a kexec that is refused", make_unfreezable,
 	  { retrieve, try_kexec, finish }, { "ENOENT ENODEV EBUSY", "", "EBUSY" }, end_incoming_and_stop },
 };
