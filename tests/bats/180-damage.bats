@@ -38,6 +38,7 @@ SAID='said() {
 damaged_root() {
 	luo_run "echo $1 >abi" <<<"$OK"
 	luo_kexec_held <<<"luo-damage ${2@Q}"
+	count damages 1
 	luo_run "$SAID" <<<"said ${3@Q}
 		${4:+$OK_COMES_BACK}
 		$USABLE"
@@ -140,6 +141,7 @@ damaged_sessions() {
 		done
 	END
 	luo_kexec_held <<<"luo-damage ${damages[*]@Q}"
+	count damages ${#damages[@]}
 	luo_run "$SAID" <<<"said '$(printf '%s\n' "${wanted[@]}")'
 		$OK_COMES_BACK
 		[[ -d incoming/d && -d incoming/n ]]
@@ -246,6 +248,7 @@ damaged_memfds() {
 		done
 	END
 	luo_kexec_held <<<"luo-damage ${damages[*]@Q}"
+	count damages ${#damages[@]}
 	luo_run "$OK_COMES_BACK" <<-END
 		luo-hold retrieve incoming/order/0 1 $file
 		i=0

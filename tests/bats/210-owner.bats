@@ -7,20 +7,10 @@
 
 load lib/common
 load lib/owner
+load lib/kho
 
-# The guest's memory is a file, so that what its KHO holds can be counted. The host reads it, the guest does not
-# notice.
 setup_file() {
-	mkdir -p "$VM_DIR"
-	guest_start -- -object "memory-backend-file,id=ram,size=$VM_MEMORY,share=on,mem-path=$VM_DIR/ram" \
-		-machine memory-backend=ram
-}
-
-# preserved_pages: set output to the number of pages that KHO holds preserved.
-preserved_pages() {
-	vm_run 'base64 -w 0 /sys/kernel/debug/kho/out/fdt' >/dev/null
-	base64 -d <<<"$output" >"$VM_DIR/fdt"
-	output=$("$BATS_TEST_DIRNAME/lib/kho" "$VM_DIR/ram" "$ARCH_RAM_BASE" "$VM_DIR/fdt")
+	kho_guest_start
 }
 
 @test "nobody is the owner to begin with" {

@@ -24,7 +24,8 @@ x86_64)
 	# The watchdog of 7.3 makes two processors compare their time with interrupts off, and looks at the clock for
 	# when to give up. Before the boot has switched from jiffies that clock stands still then: with a stop_machine()
 	# on the other processor neither goes on for ever. A guest's processors all have the host's time.
-	ARCH_APPEND=' tsc=nowatchdog'
+	# And on a busy host the emulated timer may not tick while the boot looks whether it does, which panics.
+	ARCH_APPEND=' tsc=nowatchdog no_timer_check'
 	# With the sanitizers ACPI's interpreter takes half a minute to route interrupts, which virtio does not need.
 	ARCH_DEBUG_APPEND=' acpi=noirq'
 	;;

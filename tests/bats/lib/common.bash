@@ -72,10 +72,10 @@ expect_kernel_line() {
 	kernel_line=$1
 }
 
-# count WHAT N: so many of those were tried, for Documentation/hardening.md.
+# count NAME N: so many of those were tried, by this file: for Documentation/hardening.md.
 count() {
 	mkdir -p "$VM_BUILD/counts"
-	echo "$2" >>"$VM_BUILD/counts/$1"
+	echo "$(basename "$BATS_TEST_FILENAME" .bats) $2" >>"$VM_BUILD/counts/$1"
 }
 
 # Says which sessions are left behind. They are removed, so that the next test does not fail too.
@@ -107,6 +107,7 @@ teardown_file() {
 		rc=1
 	fi
 	vm_stop
+	[[ ! -e $VM_DIR/kexecs ]] || count kexecs "$(wc -c <"$VM_DIR/kexecs")"
 	return "$rc"
 }
 

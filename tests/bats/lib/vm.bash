@@ -243,7 +243,7 @@ vm_await_kernel() {
 		echo "vm_await_kernel: $vm_failure"
 		return 1
 	fi
-	cp "$VM_DIR/stdout" "$VM_DIR/boot_id"
+	vm_next_kernel
 }
 
 # vm_jump: go to the kernel that is loaded; done when an agent answers that lives under another boot id.
@@ -257,7 +257,14 @@ vm_jump() {
 		echo "vm_jump: $vm_failure"
 		return 1
 	fi
+	vm_next_kernel
+}
+
+# vm_next_kernel: note that another kernel answers.
+vm_next_kernel() {
 	cp "$VM_DIR/stdout" "$VM_DIR/boot_id"
+	# A byte for each kexec
+	printf . >>"$VM_DIR/kexecs"
 }
 
 # vm_kexec [CMDLINE]: replace the kernel.
