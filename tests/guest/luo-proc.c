@@ -6,6 +6,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/reboot.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -28,6 +29,7 @@ static const char usage_text[] =
 	"       luo-proc thread-exec COMMAND...\n"
 	"       luo-proc race FIRST SECOND ROUNDS\n"
 	"       luo-proc crash ROUNDS FILES\n"
+	"       luo-proc kexec TIMES\n"
 	"\n"
 	"pidfd        become COMMAND, with a pidfd of PID as its descriptor FD\n"
 	"leaderless   claim live update, and end the first thread; print \"alone\" and, when stdin ends, end\n"
@@ -35,7 +37,8 @@ static const char usage_text[] =
 	"race         two processes go for live update at the same time, ROUNDS times, each by writing \"owner\" or by\n"
 	"             opening the \"device\"; print how often each had it. Fails when ever both or none has it\n"
 	"crash        ROUNDS times: a process claims live update, makes a session, preserves FILES files, and is killed\n"
-	"             somewhere on the way; fails when anything of it is left\n";
+	"             somewhere on the way; fails when anything of it is left\n"
+	"kexec        as many processes call reboot(2) for a kexec at the same time; print what each failed with\n";
 
 static int write_file(const char *text, const char *format, ...)
 {
@@ -275,6 +278,26 @@ static int cmd_crash(char **args)
 	return 0;
 }
 
+static int cmd_kexec(char **args)
+{
+	atomic_int *arrived = mmap(NULL, sizeof(*arrived), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int times = atoi(args[0]), i;
+
+	if (arrived == MAP_FAILED)
+		err(1, "mmap");
+	for (i = 0; i < times; i++) {
+		if (fork())
+			continue;
+		meet(arrived, times);
+		syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
+		puts(strerrorname_np(errno));
+		exit(0);
+	}
+	while (wait(NULL) > 0)
+		;
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int min_args;
@@ -285,6 +308,7 @@ static const struct {
 	{ "thread-exec", 1, cmd_thread_exec },
 	{ "race", 3, cmd_race },
 	{ "crash", 2, cmd_crash },
+	{ "kexec", 1, cmd_kexec },
 };
 
 int main(int argc, char **argv)
