@@ -4,9 +4,10 @@
 # They take their variables from the environment.
 
 ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
-export ARCH DEBUG DESTDIR FUZZ_SECONDS KSRC KVER MIRROR T V
+export ARCH DEBUG DESTDIR FUZZ_CALLS FUZZ_SECONDS KSRC KVER MIRROR RACE_ROUNDS SEED SOAK_KEXECS T V
 
-.PHONY: help source kernel stock-kernel tools install deb demo recording vm check bench blackout fuzz lint configs clean distclean
+.PHONY: help source kernel stock-kernel tools install deb demo recording vm check bench blackout fuzz soak lint configs
+.PHONY: clean distclean
 
 help:
 	@echo 'make demo        show a live update in a virtual machine'
@@ -20,6 +21,7 @@ help:
 	@echo 'make install     install luo-sh, DESTDIR=DIR: there'
 	@echo 'make deb         make a Debian package of luo-sh'
 	@echo 'make fuzz        try the readers of hand-overs with any input, for ten minutes each'
+	@echo 'make soak        try to break it, for hours, and tell what that came to'
 	@echo 'make bench       count what a live update costs, beside the base kernel'
 	@echo 'make blackout    tell what the time of a live update is spent on'
 	@echo 'make lint        check the sources'
@@ -85,6 +87,10 @@ blackout: kernel
 fuzz: source
 	@scripts/deps test
 	@scripts/fuzz
+
+soak: kernel
+	@scripts/deps test
+	@scripts/soak
 
 lint: source
 	@scripts/deps lint
