@@ -85,7 +85,7 @@ static int luo_v1_reserve_sessions(u64 nr)
 {
 	size_t size = size_add(sizeof(*luo_v1.sessions),
 			       size_mul(nr, sizeof(struct luo_session_ser)));
-	bool was_there = luo_v1.fdt;
+	struct luo_session_header_ser *old = luo_v1.sessions;
 	int err;
 
 	if (!nr) {
@@ -94,13 +94,13 @@ static int luo_v1_reserve_sessions(u64 nr)
 	}
 
 	err = luo_room_resize((void **)&luo_v1.sessions, size);
-	if (!err && !was_there)
+	if (!err && !old)
 		err = luo_flbs_resize(&luo_v1.flbs, 0);
-	if (!err && !was_there)
+	if (!err && !old)
 		err = luo_room_resize(&luo_v1.fdt, LUO_FDT_SIZE);
-	if (!err)
+	if (!err && luo_v1.sessions != old)
 		err = luo_v1_write_fdt();
-	if (err && !was_there)
+	if (err && !old)
 		luo_v1_end();
 	return err;
 }
