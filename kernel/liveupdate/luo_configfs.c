@@ -22,15 +22,16 @@
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/init.h>
+#include <linux/list.h>
 #include <linux/module.h>
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
-#include <linux/xarray.h>
 
 #include "luo_internal.h"
 
@@ -45,20 +46,28 @@ struct luo_session_dir {
 	struct config_group group;
 	struct luo_session *session;
 	/* Of one that is ours: */
-	struct work_struct add_work;
-	struct work_struct remove_work;
+	struct list_head todo;	/* in luo_dirs_todo, while there is something to do */
+	bool is_gone;		/* the session is, protected by luo_dirs_lock */
 	bool is_registered;
 };
 
-/* Makes and removes the directories that are ours, one at a time. */
-static struct workqueue_struct *luo_dirs_wq;
+/*
+ * The directories that are ours are made and removed by a worker, one at a time.
+ * Who has a session by a file descriptor does not look for its directory: such
+ * ones are left for a tick, so that not each of many wakes the worker.
+ */
+#define LUO_DIRS_DELAY	1
 
-/* How many are left to make or remove, and who waits until there is none */
+static void luo_dirs_work(struct work_struct *work);
+static DECLARE_DELAYED_WORK(luo_dirs_worker, luo_dirs_work);
+
+/* Which are left to make or remove, in the order in which they became so */
+static LIST_HEAD(luo_dirs_todo);
+static DEFINE_SPINLOCK(luo_dirs_lock);
+
+/* How many of them were not done yet, and who waits until there is none */
 static atomic_t luo_dirs_left;
 static DECLARE_WAIT_QUEUE_HEAD(luo_dirs_wait);
-
-/* The sessions' directories that are ours, by the address of the session */
-static DEFINE_XARRAY(luo_our_dirs);
 
 static struct config_group luo_sessions_group;
 static struct config_group luo_incoming_group;
@@ -71,18 +80,6 @@ static struct luo_file *to_luo_file(struct config_item *item)
 static struct luo_session *to_luo_session(struct config_item *item)
 {
 	return container_of(to_config_group(item), struct luo_session_dir, group)->session;
-}
-
-static void luo_dirs_queue(struct work_struct *work)
-{
-	atomic_inc(&luo_dirs_left);
-	queue_work(luo_dirs_wq, work);
-}
-
-static void luo_dirs_done(void)
-{
-	if (atomic_dec_and_test(&luo_dirs_left))
-		wake_up_all(&luo_dirs_wait);
 }
 
 /* One word, with or without a newline behind it. */
@@ -550,9 +547,8 @@ static int luo_session_dir_fill(struct luo_session_dir *dir)
 	return 0;
 }
 
-static void luo_session_dir_add(struct work_struct *work)
+static void luo_session_dir_add(struct luo_session_dir *dir)
 {
-	struct luo_session_dir *dir = container_of(work, struct luo_session_dir, add_work);
 	bool is_incoming = dir->session->sessions == &luo_incoming;
 	int err = 0;
 
@@ -564,19 +560,62 @@ static void luo_session_dir_add(struct work_struct *work)
 	if (err)
 		luo_set_last_error(dir->session, NULL, "configfs", err);
 	dir->is_registered = !err;
-	luo_dirs_done();
 }
 
-static void luo_session_dir_remove(struct work_struct *work)
+static void luo_session_dir_remove(struct luo_session_dir *dir)
 {
-	struct luo_session_dir *dir = container_of(work, struct luo_session_dir,
-						   remove_work);
-
 	if (dir->is_registered)
 		configfs_unregister_group(&dir->group);
 	configfs_remove_default_groups(&dir->group);
 	config_group_put(&dir->group);
-	luo_dirs_done();
+}
+
+/* The next directory that is to be made, or removed if its session is gone */
+static struct luo_session_dir *luo_dirs_next(bool *is_gone)
+{
+	struct luo_session_dir *dir;
+
+	guard(spinlock)(&luo_dirs_lock);
+	dir = list_first_entry_or_null(&luo_dirs_todo, struct luo_session_dir, todo);
+	if (dir) {
+		list_del_init(&dir->todo);
+		*is_gone = dir->is_gone;
+	}
+	return dir;
+}
+
+static void luo_dirs_work(struct work_struct *work)
+{
+	struct luo_session_dir *dir;
+	bool is_gone;
+
+	while ((dir = luo_dirs_next(&is_gone))) {
+		if (is_gone)
+			luo_session_dir_remove(dir);
+		else
+			luo_session_dir_add(dir);
+		if (atomic_dec_and_test(&luo_dirs_left))
+			wake_up_all(&luo_dirs_wait);
+		cond_resched();
+	}
+}
+
+/* The session is the caller's; the directory may be removed before this returns. */
+static void luo_dirs_add(struct luo_session *session, bool is_gone)
+{
+	struct luo_session_dir *dir = session->dir;
+
+	scoped_guard(spinlock, &luo_dirs_lock) {
+		dir->is_gone = is_gone;
+		if (list_empty(&dir->todo)) {
+			list_add_tail(&dir->todo, &luo_dirs_todo);
+			atomic_inc(&luo_dirs_left);
+		}
+	}
+	if (READ_ONCE(session->is_held))
+		queue_delayed_work(system_dfl_wq, &luo_dirs_worker, LUO_DIRS_DELAY);
+	else
+		mod_delayed_work(system_dfl_wq, &luo_dirs_worker, 0);
 }
 
 /* Have a directory of ours made. */
@@ -590,8 +629,7 @@ static int luo_session_dir_new(struct luo_session *session)
 
 	if (!dir)
 		return -ENOMEM;
-	INIT_WORK(&dir->add_work, luo_session_dir_add);
-	INIT_WORK(&dir->remove_work, luo_session_dir_remove);
+	INIT_LIST_HEAD(&dir->todo);
 	luo_format_name(session->name, text);
 	err = luo_dir_init(&dir->group, text, type);
 	if (err) {
@@ -600,13 +638,9 @@ static int luo_session_dir_new(struct luo_session *session)
 	}
 	dir->session = session;
 	luo_session_get(session);
-
-	err = xa_insert(&luo_our_dirs, (unsigned long)session, dir, GFP_KERNEL);
-	if (err)
-		config_group_put(&dir->group);
-	else
-		luo_dirs_queue(&dir->add_work);
-	return err;
+	session->dir = dir;
+	luo_dirs_add(session, false);
+	return 0;
 }
 
 /* Events may come from a store in the session's directory: only queue work. */
@@ -614,7 +648,6 @@ static int luo_configfs_notify(struct notifier_block *nb, unsigned long event,
 			       void *data)
 {
 	struct luo_session *session = data;
-	struct luo_session_dir *dir;
 	int err;
 
 	switch (event) {
@@ -624,9 +657,8 @@ static int luo_configfs_notify(struct notifier_block *nb, unsigned long event,
 			luo_set_last_error(session, NULL, "configfs", err);
 		break;
 	case LUO_SESSION_GONE:
-		dir = xa_erase(&luo_our_dirs, (unsigned long)session);
-		if (dir)
-			luo_dirs_queue(&dir->remove_work);
+		if (session->dir)
+			luo_dirs_add(session, true);
 		break;
 	}
 	return NOTIFY_OK;
@@ -667,6 +699,7 @@ static ssize_t luo_root_state_show(struct config_item *item, char *page)
 	 * waits for a count, and not for the work.
 	 */
 	luo_wait_for_incoming();
+	mod_delayed_work(system_dfl_wq, &luo_dirs_worker, 0);
 	err = wait_event_killable(luo_dirs_wait, !atomic_read(&luo_dirs_left));
 	if (err)
 		return err;
@@ -741,10 +774,6 @@ static int __init luo_configfs_init(void)
 	if (!liveupdate_enabled())
 		return 0;
 
-	luo_dirs_wq = alloc_ordered_workqueue("luo_dirs", 0);
-	if (!luo_dirs_wq)
-		return -ENOMEM;
-
 	config_group_init(&luo_subsys.su_group);
 	mutex_init(&luo_subsys.su_mutex);
 	config_group_init_type_name(&luo_sessions_group, "sessions", &luo_sessions_type);
@@ -753,10 +782,8 @@ static int __init luo_configfs_init(void)
 	configfs_add_default_group(&luo_incoming_group, &luo_subsys.su_group);
 
 	err = configfs_register_subsystem(&luo_subsys);
-	if (err) {
-		destroy_workqueue(luo_dirs_wq);
+	if (err)
 		return err;
-	}
 	return blocking_notifier_chain_register(&luo_notifier, &luo_configfs_nb);
 }
 device_initcall(luo_configfs_init);

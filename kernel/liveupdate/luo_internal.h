@@ -135,6 +135,7 @@ enum luo_abi_nr {
  * @is_held:      a file descriptor of the device stands for it
  * @is_carried:   it is what is left of an incoming one, only for the hand-over
  * @owner:        its owner
+ * @dir:          of the front end that shows a session it hears of as a directory
  * @room:         the hand-over formats', to write the files to
  */
 struct luo_session {
@@ -153,6 +154,7 @@ struct luo_session {
 	bool is_held;
 	bool is_carried;
 	struct luo_owner owner;
+	void *dir;
 	void *room[LUO_NR_ABIS];
 };
 

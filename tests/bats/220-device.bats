@@ -110,6 +110,13 @@ device_run() {
 		end D; rmdir sessions/vm1 sessions/dir'
 }
 
+@test "the directory of a session of the device's comes and goes without being asked for" {
+	device_run 'agent D luo-ioctl -; asks ok D open; asks ok D "create a"
+		until [[ -d sessions/a ]]; do :; done
+		asks ok D drop
+		while [[ -d sessions/a ]]; do :; done; end D'
+}
+
 @test "names that no directory can have are listed escaped" {
 	device_run 'luo-ioctl open "create a/b" "create ." "create .." $'"'create a\\nb'"' "create a\\x2fb" "create x\\y" \
 			"create $(printf %063d 0)" "run cat state; ls -1b sessions" >/tmp/names
