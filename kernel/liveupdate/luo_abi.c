@@ -315,7 +315,7 @@ int luo_room_resize(void **room, size_t size)
 	if (size) {
 		if (order > MAX_PAGE_ORDER)
 			return -ENOSPC;
-		folio = folio_alloc(GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN, order);
+		folio = folio_alloc(GFP_KHO | __GFP_ZERO, order);
 		if (!folio)
 			return -ENOMEM;
 		err = kho_preserve_folio(folio);

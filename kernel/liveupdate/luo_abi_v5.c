@@ -94,7 +94,7 @@ static int luo_v5_reserve_files(void **room, u64 nr)
 	int err;
 
 	if (!blocks && nr) {
-		blocks = kmalloc_obj(*blocks);
+		blocks = kmalloc_obj(*blocks, GFP_KHO);
 		if (!blocks)
 			return -ENOMEM;
 		kho_block_set_init(blocks, sizeof(struct luo_file_ser));

@@ -11,6 +11,7 @@
 #include <linux/export.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/kexec_handover.h>
 #include <linux/list_private.h>
 #include <linux/module.h>
 #include <linux/rbtree.h>
@@ -192,7 +193,7 @@ static int luo_token_cmp(struct rb_node *a, const struct rb_node *b)
 
 static struct luo_file *luo_file_new(struct luo_session *session, u64 token)
 {
-	struct luo_file *lf = kzalloc_obj(*lf);
+	struct luo_file *lf = kzalloc_obj(*lf, GFP_KHO);
 
 	if (!lf)
 		return ERR_PTR(-ENOMEM);

@@ -12,6 +12,7 @@
 #include <linux/cleanup.h>
 #include <linux/errno.h>
 #include <linux/export.h>
+#include <linux/kexec_handover.h>
 #include <linux/list_private.h>
 #include <linux/liveupdate.h>
 #include <linux/module.h>
@@ -93,7 +94,7 @@ static int luo_flb_record_key_cmp(const void *compatible, const struct rb_node *
 static struct luo_flb_record *luo_flb_record_add(struct luo_flb_records *records,
 						 const char *compatible)
 {
-	struct luo_flb_record *record __free(kfree) = kzalloc_obj(*record);
+	struct luo_flb_record *record __free(kfree) = kzalloc_obj(*record, GFP_KHO);
 	int err;
 
 	if (!record)

@@ -12,6 +12,7 @@
 #include <linux/cleanup.h>
 #include <linux/errno.h>
 #include <linux/export.h>
+#include <linux/kexec_handover.h>
 #include <linux/rbtree.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -51,7 +52,7 @@ static int luo_session_name_cmp(const void *name, const struct rb_node *node)
 struct luo_session *luo_session_alloc(const char *name,
 				      struct luo_session_list *sessions)
 {
-	struct luo_session *session = kzalloc_obj(*session);
+	struct luo_session *session = kzalloc_obj(*session, GFP_KHO);
 
 	if (!session)
 		return NULL;

@@ -101,6 +101,7 @@ static inline size_t size_mul(size_t a, size_t b)
 /* Writing is not for user space: it is compiled, and never called. */
 struct folio;
 #define GFP_KERNEL	0
+#define GFP_KHO		0
 #define __GFP_ZERO	0
 #define __GFP_NOWARN	0
 int get_order(size_t size);
@@ -138,8 +139,8 @@ void free_page(unsigned long address);
 unsigned long totalram_pages(void);
 #define virt_to_folio(p)	((struct folio *)(p))
 #define page_address(p)		((void *)(p))
-#define kmalloc_obj(obj)	malloc(sizeof(obj))
-#define kzalloc_obj(obj)	calloc(1, sizeof(obj))
+#define kmalloc_obj(obj, ...)	malloc(sizeof(obj))
+#define kzalloc_obj(obj, ...)	calloc(1, sizeof(obj))
 #define kvmalloc_objs(obj, n)	((n) > 100 ? NULL : calloc(n, sizeof(obj)))
 #define kfree(p)		free(p)
 #define kvfree(p)		free(p)

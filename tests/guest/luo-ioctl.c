@@ -41,6 +41,8 @@ static const char usage_text[] =
 	"run SCRIPT            in bash: prints what that prints\n"
 	"fault N               have the N-th allocation fail of the next of those that are ioctls, which\n"
 	"                      then prints before its line whether there was one: hit or missed\n"
+	"leave KIB             so much memory that the kernel and everybody can hardly get more; without KIB: as before.\n"
+	"                      We need none ourselves\n"
 	"raw dev|session KEY=VALUE...\n"
 	"                      an ioctl as it is told. nr=, type=: of the command; size=: what the first word says;\n"
 	"                      room=: bytes up to memory that is not there; name=TEXT: at byte 8; zN=, uN=: 32-bit or\n"
@@ -240,6 +242,51 @@ static void run(const char *script)
 		err(2, "run");
 }
 
+/* How many KiB the kernel has to keep free so that no more than @kib can be got. */
+static uint64_t all_but(uint64_t kib)
+{
+	uint64_t all = 0, most = 0, managed = 0, have = 0, value;
+	FILE *file = fopen("/proc/zoneinfo", "r");
+	char line[256];
+
+	if (!file)
+		err(2, "/proc/zoneinfo");
+	/* Each zone keeps its part of it: what can be got is in the largest one. Scratch areas are not for the kernel. */
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, " managed %" SCNu64, &managed) == 1) {
+			all += managed;
+			if (managed > most) {
+				most = managed;
+				have = 0;
+			}
+		} else if (managed != most) {
+			continue;
+		} else if (sscanf(line, " nr_free_pages %" SCNu64, &value) == 1 ||
+			   sscanf(line, " count: %" SCNu64, &value) == 1) {
+			have += value;
+		} else if (sscanf(line, " nr_free_cma %" SCNu64, &value) == 1) {
+			have -= value;
+		}
+	}
+	fclose(file);
+	return (4 * have - kib) * all / most;
+}
+
+static void leave(const char *kib)
+{
+	static char before[32], text[32];
+	static int fd = -1;
+
+	if (fd < 0) {
+		fd = open("/proc/sys/vm/min_free_kbytes", O_RDWR);
+		if (read(fd, before, sizeof(before)) < 0 || mlockall(MCL_CURRENT | MCL_FUTURE))
+			err(2, "leave");
+	}
+	if (*kib)
+		snprintf(text, sizeof(text), "%" PRIu64 "\n", all_but(number(kib)));
+	tell(pwrite(fd, *kib ? text : before, strlen(*kib ? text : before), 0));
+}
+
 static void command(const char *text)
 {
 	char *line = strdup(text), *args = line, *name = strsep(&args, " ");
@@ -286,6 +333,8 @@ static void command(const char *text)
 		run(first);
 	} else if (!strcmp(name, "fault")) {
 		snprintf(fault, sizeof(fault), "%s", first);
+	} else if (!strcmp(name, "leave")) {
+		leave(first);
 	} else if (!strcmp(name, "raw")) {
 		raw(args);
 	} else {

@@ -206,3 +206,19 @@ mem_files() {
 	echo 1 >/proc/sys/vm/stat_refresh
 	awk '$1 == "Shmem:" { print $2 }' /proc/meminfo
 }
+
+# starve KIB FD…: preserve these in a session of the device's while there is no more memory than that, and print
+# what each is told, and how many are preserved.
+starve() {
+	local fd
+	local -a commands=()
+	for fd in "${@:2}"; do
+		commands+=("preserve $fd $fd")
+	done
+	# What is said needs a page, and the session its directory: they are there before.
+	luo-ioctl open 'create starved' 'run cat state' "leave $1" "${commands[@]}" leave 'run cat sessions/starved/files' \
+		>/tmp/said
+	sed 1,4d /tmp/said | paste -sd ' '
+	rm /tmp/said
+	cat state >/dev/null
+}
