@@ -352,7 +352,7 @@ static void memfd_luo_out_free(struct memfd_luo_out *out)
 
 static struct memfd_luo_out *memfd_luo_out_alloc(const struct memfd_luo_format *format)
 {
-	struct memfd_luo_out *out = kzalloc_obj(*out);
+	struct memfd_luo_out *out = kzalloc_obj(*out, GFP_KHO);
 	int err;
 
 	if (!out)

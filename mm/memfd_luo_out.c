@@ -48,7 +48,7 @@ static int v2_resize(struct memfd_luo_out *out, u64 capacity)
 	/* All of the file is a hole. */
 	if (!capacity)
 		return 0;
-	entries = __vcalloc(capacity, sizeof(*entries), GFP_KERNEL | __GFP_NOWARN);
+	entries = __vcalloc(capacity, sizeof(*entries), GFP_KHO);
 	if (!entries)
 		return -ENOMEM;
 	err = kho_preserve_vmalloc(entries, &folios);

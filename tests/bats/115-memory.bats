@@ -42,3 +42,20 @@ load lib/luo
 		echo 1 >incoming/s/finish
 	END
 }
+
+@test "of many files those are preserved that there is memory for" {
+	local line
+	luo_run <<-'END'
+		mapfile -t files < <(printf "memfd,size=1M,seed=1,via=scattered,fd=%d\n" {100..299})
+		luo-hold make "${files[@]}" -- bash -c '
+			. luo.bash
+			for kib in {0..6144..1024}; do
+				starve $kib {100..299}
+			done'
+	END
+	[[ $output == *'ok ENOMEM'* ]]
+	for line in "${lines[@]}"; do
+		# That there is memory again is said to be ok, too.
+		assert_equal "$(grep -ow ok <<<"$line" | wc -l)" $((${line##* } + 1))
+	done
+}
