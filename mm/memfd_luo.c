@@ -561,7 +561,7 @@ static int memfd_luo_retrieve(struct liveupdate_file_op_args *args)
 	struct file *file;
 
 	if (!in) {
-		in = memfd_luo_format(args->handler)->read(args->serialized_data);
+		in = memfd_luo_format(args->handler)->read(args->serialized_data, GFP_KHO);
 		if (IS_ERR(in))
 			return PTR_ERR(in);
 		args->private_data = in;
@@ -582,8 +582,10 @@ static void memfd_luo_finish(struct liveupdate_file_op_args *args)
 
 	if (args->retrieve_status > 0)
 		return;
+	/* Nobody could be told that it failed. */
 	if (!in)
-		in = memfd_luo_format(args->handler)->read(args->serialized_data);
+		in = memfd_luo_format(args->handler)->read(args->serialized_data,
+							   GFP_KERNEL | __GFP_NOFAIL);
 	if (IS_ERR(in)) {
 		pr_warn("what was saved is damaged, memory stays reserved: %pe\n", in);
 		return;

@@ -143,7 +143,7 @@ struct memfd_luo_format {
 	void (*unpreserve)(struct memfd_luo_out *out);
 	void (*free)(struct memfd_luo_out *out);
 	u64 (*phys)(struct memfd_luo_out *out);
-	struct memfd_luo_in *(*read)(u64 data);
+	struct memfd_luo_in *(*read)(u64 data, gfp_t gfp);
 	int (*read_size)(u64 data, u64 *size);
 	bool is_stock;
 };
@@ -151,8 +151,8 @@ struct memfd_luo_format {
 extern const struct memfd_luo_format memfd_luo_v2;
 extern const struct memfd_luo_format memfd_luo_v3;
 
-struct memfd_luo_in *memfd_luo_read_v2(u64 data);
-struct memfd_luo_in *memfd_luo_read_v3(u64 data);
+struct memfd_luo_in *memfd_luo_read_v2(u64 data, gfp_t gfp);
+struct memfd_luo_in *memfd_luo_read_v3(u64 data, gfp_t gfp);
 int memfd_luo_read_size_v2(u64 data, u64 *size);
 int memfd_luo_read_size_v3(u64 data, u64 *size);
 int memfd_luo_claim(struct memfd_luo_in *in);

@@ -48,14 +48,14 @@ void memfd_luo_in_free(struct memfd_luo_in *in)
 	kfree(in);
 }
 
-static struct memfd_luo_in *in_alloc(u64 nr_extents)
+static struct memfd_luo_in *in_alloc(u64 nr_extents, gfp_t gfp)
 {
-	struct memfd_luo_in *in = kzalloc_obj(*in);
+	struct memfd_luo_in *in = kzalloc_obj(*in, gfp);
 
 	if (!in)
 		return NULL;
 	/* One of no extents has room for one. */
-	in->extents = kvmalloc_objs(*in->extents, nr_extents + 1);
+	in->extents = kvmalloc_objs(*in->extents, nr_extents + 1, gfp);
 	if (in->extents)
 		return in;
 	kfree(in);
@@ -203,13 +203,14 @@ static int v2_take(struct memfd_luo_in *in, struct memfd_luo_ser *ser, u64 data,
 /**
  * memfd_luo_read_v2() - take what was handed over of a file, but for its folios
  * @data: the physical address of it, as was handed over
+ * @gfp: how to allocate what tells of it
  *
  * Return: the file, for memfd_luo_in_free(); or an ERR_PTR:
  * * -EINVAL: there is none, or it is damaged: what was taken stays reserved
  * * -EOPNOTSUPP: it has flags or seals that are not known; nothing was taken
  * * -ENOMEM: nothing was taken
  */
-struct memfd_luo_in *memfd_luo_read_v2(u64 data)
+struct memfd_luo_in *memfd_luo_read_v2(u64 data, gfp_t gfp)
 {
 	struct memfd_luo_ser *ser = v2_ser(data);
 	struct v2_pages pages = {};
@@ -218,11 +219,11 @@ struct memfd_luo_in *memfd_luo_read_v2(u64 data)
 
 	if (IS_ERR(ser))
 		return ERR_CAST(ser);
-	in = in_alloc(ser->nr_folios);
+	in = in_alloc(ser->nr_folios, gfp);
 	if (!in)
 		return ERR_PTR(-ENOMEM);
 	/* A page of entries, one that points to it, none full: at most. */
-	pages.pages = kvmalloc_objs(*pages.pages, 2 * (u64)ser->folios.total_pages + 1);
+	pages.pages = kvmalloc_objs(*pages.pages, 2 * (u64)ser->folios.total_pages + 1, gfp);
 	if (!pages.pages) {
 		memfd_luo_in_free(in);
 		return ERR_PTR(-ENOMEM);
@@ -358,10 +359,11 @@ static int v3_take(struct memfd_luo_in *in, struct memfd_v3_ser *ser, u64 nr)
 /**
  * memfd_luo_read_v3() - take what was handed over of a file, but for its folios
  * @data: the physical address of it, as was handed over
+ * @gfp: how to allocate what tells of it
  *
  * Return: as memfd_luo_read_v2().
  */
-struct memfd_luo_in *memfd_luo_read_v3(u64 data)
+struct memfd_luo_in *memfd_luo_read_v3(u64 data, gfp_t gfp)
 {
 	struct memfd_luo_in *in;
 	struct memfd_v3_ser *ser;
@@ -375,7 +377,7 @@ struct memfd_luo_in *memfd_luo_read_v3(u64 data)
 	err = v3_count(ser, &nr);
 	if (err)
 		return ERR_PTR(err);
-	in = in_alloc(nr);
+	in = in_alloc(nr, gfp);
 	if (!in)
 		return ERR_PTR(-ENOMEM);
 

@@ -446,12 +446,12 @@ void memfd_luo_evict(struct inode *inode)
 
 static struct memfd_luo_lazy *lazy_alloc(struct inode *inode, struct memfd_luo_in *in)
 {
-	struct memfd_luo_lazy *lazy = kzalloc_obj(*lazy);
+	struct memfd_luo_lazy *lazy = kzalloc_obj(*lazy, GFP_KHO);
 	u64 nr = BITS_TO_LONGS(in->nr_folios);
 
 	if (!lazy)
 		return NULL;
-	lazy->gone = kvcalloc(2 * nr, sizeof(*lazy->gone), GFP_KERNEL);
+	lazy->gone = kvcalloc(2 * nr, sizeof(*lazy->gone), GFP_KHO);
 	if (!lazy->gone) {
 		kfree(lazy);
 		return NULL;
@@ -488,7 +488,7 @@ int memfd_luo_attach(struct inode *inode, struct memfd_luo_in *in)
 		return -ENOMEM;
 
 	/* A cgroup's limit is the caller's to be told of, not to be killed for. */
-	err = mem_cgroup_reserve(lazy->memcg, nr_pages, GFP_KERNEL | __GFP_RETRY_MAYFAIL);
+	err = mem_cgroup_reserve(lazy->memcg, nr_pages, GFP_KHO);
 	if (err)
 		goto err_free;
 	err = shmem_inode_acct_blocks(inode, nr_pages);

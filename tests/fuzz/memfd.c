@@ -76,7 +76,7 @@ static void read_memfd(u64 data, bool is_v3, bool is_retrieved)
 {
 	u64 size;
 	int err = is_v3 ? memfd_luo_read_size_v3(data, &size) : memfd_luo_read_size_v2(data, &size);
-	struct memfd_luo_in *in = is_v3 ? memfd_luo_read_v3(data) : memfd_luo_read_v2(data);
+	struct memfd_luo_in *in = is_v3 ? memfd_luo_read_v3(data, 0) : memfd_luo_read_v2(data, 0);
 
 	assert(IS_ERR(in) || (!err && size == in->size));
 	if (IS_ERR(in))

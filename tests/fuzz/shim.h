@@ -23,6 +23,7 @@ typedef uint8_t u8;
 typedef uint32_t u32;
 typedef uint64_t u64;
 typedef uint64_t phys_addr_t;
+typedef unsigned int gfp_t;
 
 #define __packed	__attribute__((packed))
 #define __used		__attribute__((used))
@@ -141,7 +142,7 @@ unsigned long totalram_pages(void);
 #define page_address(p)		((void *)(p))
 #define kmalloc_obj(obj, ...)	malloc(sizeof(obj))
 #define kzalloc_obj(obj, ...)	calloc(1, sizeof(obj))
-#define kvmalloc_objs(obj, n)	((n) > 100 ? NULL : calloc(n, sizeof(obj)))
+#define kvmalloc_objs(obj, n, ...)	((n) > 100 ? NULL : calloc(n, sizeof(obj)))
 #define kfree(p)		free(p)
 #define kvfree(p)		free(p)
 #define sort_nonatomic(base, n, size, compare, swap) qsort(base, n, size, compare)
