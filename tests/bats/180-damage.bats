@@ -191,7 +191,7 @@ MEMFDS_V2=(
 	folio.%.0.3.pfn=@folio.%.0.2.pfn EINVAL
 	folio.%.0.3.pfn=@folio.ok.0.2.pfn EINVAL
 	folio.%.0.3.index=16 EINVAL
-	folio.%.0.3.index=2 EEXIST
+	folio.%.0.3.index=2 EINVAL
 )
 
 # The same in memfd-v3: twelve extents of a page, eight of them where the file itself is told of
@@ -230,7 +230,7 @@ MEMFDS_V3=(
 	extent.%.0.3.pfn=@extent.%.0.2.pfn EINVAL
 	extent.%.0.3.pfn=@extent.ok.0.0.pfn EINVAL
 	extent.%.0.3.index=32 EINVAL
-	extent.%.0.3.index=@extent.%.0.2.index EEXIST
+	extent.%.0.3.index=@extent.%.0.2.index EINVAL
 )
 
 # damaged_memfds FORMAT FILE DAMAGE…: FILE, damaged in each way, is not retrieved, and one is that was not harmed by it.
