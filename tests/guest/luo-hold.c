@@ -70,7 +70,7 @@ static const char usage_text[] =
 	"  via=mmap              write or check through a mapping\n"
 	"  via=splice, via=direct\n"
 	"                        check through a pipe, or with O_DIRECT\n"
-	"  via=collapse          the same as via=mmap, having asked for huge pages there before\n"
+	"  via=collapse          the same as via=mmap, having asked for a huge page there before\n"
 	"  via=scattered         write page by page, and allocate another between each two, given back at the end\n"
 	"  pos=N                 the file position\n"
 	"  seals=S+S             seal shrink grow write future_write exec; check: none for none at all\n"
@@ -271,18 +271,33 @@ static size_t chunk(uint64_t offset, uint64_t end)
 	return end - offset < len ? end - offset : len;
 }
 
-/* Copy from or to a mapping of the file. Huge pages there are asked for, not insisted on. */
+/* Ask for a huge page where @offset is; it need not be given. */
+static void collapse(int fd, uint64_t offset)
+{
+	const size_t size = 2 << 20;
+	char *area, *map;
+
+	area = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (area == MAP_FAILED)
+		err(1, "mmap");
+	map = (char *)(((uintptr_t)area + size - 1) & -size);
+	if (mmap(map, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, offset & -size) == MAP_FAILED)
+		err(1, "mmap at %" PRIu64, offset);
+	madvise(map, size, MADV_COLLAPSE);
+	munmap(area, 2 * size);
+}
+
 static void copy_mapped(int fd, char *to, const char *from, size_t len, uint64_t offset, enum via via)
 {
 	int prot = to ? PROT_READ : PROT_READ | PROT_WRITE;
 	uint64_t in_page = offset % 4096;
 	char *map;
 
+	if (via == VIA_COLLAPSE)
+		collapse(fd, offset);
 	map = mmap(NULL, len + in_page, prot, MAP_SHARED, fd, offset - in_page);
 	if (map == MAP_FAILED)
 		err(1, "mmap at %" PRIu64, offset);
-	if (via == VIA_COLLAPSE)
-		madvise(map, len + in_page, MADV_COLLAPSE);
 	memcpy(to ?: map + in_page, from ?: map + in_page, len);
 	munmap(map, len + in_page);
 }
