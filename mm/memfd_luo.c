@@ -520,6 +520,9 @@ static struct file *memfd_luo_make_file(const struct memfd_luo_in *in)
 		flags |= MFD_NOEXEC_SEAL;
 
 	file = memfd_alloc_file(in->name, flags);
+	/* No memory for the inode is no space, to tmpfs. */
+	if (file == ERR_PTR(-ENOSPC))
+		return ERR_PTR(-ENOMEM);
 	if (IS_ERR(file))
 		return file;
 	if (in->has_owner)
