@@ -125,9 +125,7 @@ DATA=$(seq -s + -f %.0fK:4K 16 8 2000)
 		((!refused))
 	END
 	vm_jump
-}
-
-@test "carrying on" {
+	# And it is carried on likewise.
 	vm_load
 	fault_run "data=$DATA" <<-'END'
 		shows incoming/s state=preserved files=5
@@ -200,14 +198,16 @@ DATA=$(seq -s + -f %.0fK:4K 16 8 2000)
 			echo discard >$finish
 		done
 		shows . state=normal
-		(($(mem_free) - free >= 99))
+		gained=$(($(mem_free) - free))
+		echo "MiB given back: $gained"
+		((gained >= 99))
 	END
 }
 
 # A worker makes the directory of a session of the device's; which one cannot be said beforehand.
 @test "the directory of a session of the device's that cannot be made" {
 	fault_run <<-'END'
-		text_of luo_session_dir_add
+		text_of luo_dirs_work
 		for attr in /sys/kernel/debug/{failslab,fail_page_alloc}; do
 			echo $start >$attr/require-start
 			echo $end >$attr/require-end
