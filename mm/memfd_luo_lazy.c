@@ -164,12 +164,12 @@ static int lazy_insert(struct memfd_luo_lazy *lazy, struct folio *folio, pgoff_t
 
 	/* What was reserved for it is there. */
 	mem_cgroup_unreserve(lazy->memcg, folio_nr_pages(folio));
-	mem_cgroup_charge(folio, NULL, GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOFAIL);
+	mem_cgroup_charge(folio, NULL, GFP_KHO | __GFP_NOFAIL);
 
 	err = shmem_add_to_page_cache(folio, mapping, index, NULL, gfp);
 	if (err) {
 		mem_cgroup_uncharge(folio);
-		mem_cgroup_reserve(lazy->memcg, folio_nr_pages(folio), GFP_KERNEL | __GFP_NOFAIL);
+		mem_cgroup_reserve(lazy->memcg, folio_nr_pages(folio), GFP_KHO | __GFP_NOFAIL);
 		__folio_clear_swapbacked(folio);
 		folio_unlock(folio);
 		return err;
@@ -477,7 +477,7 @@ int memfd_luo_attach(struct inode *inode, struct memfd_luo_in *in)
 {
 	u64 nr_pages = in->nr_pages;
 	struct memfd_luo_lazy *lazy;
-	int err = -ENOMEM;
+	int err;
 
 	if (!nr_pages) {
 		memfd_luo_in_free(in);
