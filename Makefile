@@ -6,13 +6,14 @@
 ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
 export ARCH DEBUG DESTDIR FUZZ_CALLS FUZZ_SECONDS KSRC KVER MIRROR RACE_ROUNDS SEED SOAK_KEXECS T V
 
-.PHONY: help source kernel stock-kernel tools install deb demo recording vm check bench blackout fuzz soak lint configs
-.PHONY: clean distclean
+.PHONY: help source kernel stock-kernel tools install deb demo recording vm check coverage bench blackout fuzz soak lint
+.PHONY: configs clean distclean
 
 help:
 	@echo 'make demo        show a live update in a virtual machine'
 	@echo 'make check       run the unit tests and all tests in virtual machines'
 	@echo 'make check T=F   run those of tests/bats only that have F in their name'
+	@echo 'make coverage    run them, and tell which lines of the kernel that reached'
 	@echo 'make vm          a shell in the virtual machine'
 	@echo 'make kernel      build the kernel and the root of the virtual machine'
 	@echo 'make stock-kernel'
@@ -74,6 +75,11 @@ check: kernel
 	@scripts/deps test
 	@tests/prepare
 	@tests/run
+
+coverage: source
+	@scripts/deps test
+	@tests/prepare
+	@scripts/coverage
 
 bench: kernel stock-kernel
 	@scripts/deps test bench

@@ -6,6 +6,8 @@
 #
 # From the environment, which is where make puts its variables:
 #   ARCH   x86_64 or arm64; the host's if empty
+#   COVERAGE
+#          1: the kernel that counts which of our lines it reaches
 #   DEBUG  1: the kernel with checks
 #   KSRC   a kernel tree of the user's, only ever read
 #   OUT    where to build, if not in build/ARCH, build/ARCH-debug or -stock
@@ -57,6 +59,9 @@ esac
 out=$build/$arch
 if on "${DEBUG-}"; then
 	out+=-debug
+fi
+if on "${COVERAGE-}"; then
+	out+=-coverage
 fi
 if on "${STOCK-}"; then
 	out+=-stock

@@ -7,6 +7,7 @@
 #   ARCH, DEBUG  choose the kernel and the root: build/ARCH[-debug]
 #   VM_BUILD     where those are, if elsewhere
 #   VM_IMAGE     the kernel to boot, if another
+#   VM_GCOV      where to leave what a kernel counts that is built with COVERAGE=1
 #   VM_ACCEL     kvm, tcg, or icount: tcg with a clock that counts instructions; probed when unset
 #
 # The guest runs qemu-guest-agent on a virtio-serial port; lib/agent talks to it. The console is only written
@@ -105,6 +106,10 @@ vm_command() {
 		-fsdev "local,id=next,path=$VM_DIR/share,security_model=none,readonly=on"
 		-device "virtio-9p-pci,fsdev=next,mount_tag=next"
 		"$@"
+	)
+	[[ -z ${VM_GCOV-} ]] || vm_command+=(
+		-fsdev "local,id=gcov,path=$VM_GCOV,security_model=none"
+		-device "virtio-9p-pci,fsdev=gcov,mount_tag=gcov"
 	)
 }
 
@@ -248,6 +253,7 @@ vm_await_kernel() {
 
 # vm_jump: go to the kernel that is loaded; done when an agent answers that lives under another boot id.
 vm_jump() {
+	vm_count
 	echo "guest# kexec -e"
 	if ! vm_agent "$VM_BOOT_SECONDS" kexec "$(<"$VM_DIR/boot_id")"; then
 		if [[ $vm_failure == refused ]]; then
@@ -297,9 +303,15 @@ vm_console() {
 	tr -d '\r' <"$VM_DIR/console.log"
 }
 
+# vm_count: have the guest leave in VM_GCOV what it counted so far.
+vm_count() {
+	[[ -z ${VM_GCOV-} ]] || vm_agent 20 run luo-gcov || :
+}
+
 # vm_stop: switch the machine off. It has no disk that anybody wants to see again.
 vm_stop() {
 	vm_alive || return 0
+	vm_count
 	kill "$(<"$VM_DIR/pid")"
 	vm_until 10 vm_dead || kill -KILL "$(<"$VM_DIR/pid")"
 	rm "$VM_DIR/pid"
