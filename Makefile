@@ -33,6 +33,7 @@ help:
 	@echo
 	@echo 'ARCH=x86_64|arm64  the machine that is meant; the host unless said'
 	@echo 'DEBUG=1            with a kernel that checks itself (KASAN, lockdep ...)'
+	@echo 'DEBUG=kcsan        with a kernel that finds data races'
 	@echo 'KSRC=/path/linux   on a kernel tree of yours, which is only read'
 	@echo 'V=1                show everything'
 

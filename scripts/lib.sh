@@ -6,11 +6,10 @@
 #
 # From the environment, which is where make puts its variables:
 #   ARCH   x86_64 or arm64; the host's if empty
-#   COVERAGE
-#          1: the kernel that counts which of our lines it reaches
-#   DEBUG  1: the kernel with checks
+#   DEBUG  1: the kernel with checks; kcsan: the one that finds data races;
+#          coverage: the one that counts which of our lines it reaches
 #   KSRC   a kernel tree of the user's, only ever read
-#   OUT    where to build, if not in build/ARCH, build/ARCH-debug or -stock
+#   OUT    where to build, if not in build/ARCH, or there with -debug, -stock ...
 #   STOCK  1: the base kernel as it is, without anything of ours
 #   V      1: show everything
 # shellcheck disable=SC2034 # the variables are for those who source this
@@ -57,11 +56,11 @@ esac
 [[ $arch != "$host" ]] || cross=
 
 out=$build/$arch
+kind=
 if on "${DEBUG-}"; then
-	out+=-debug
-fi
-if on "${COVERAGE-}"; then
-	out+=-coverage
+	kind=${DEBUG/#1/debug}
+	[[ -e $top/kernel/configs/liveupdate_$kind.config ]] || die "DEBUG=$DEBUG: 1, kcsan and coverage are what there is"
+	out+=-$kind
 fi
 if on "${STOCK-}"; then
 	out+=-stock

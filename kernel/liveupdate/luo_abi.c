@@ -466,11 +466,6 @@ int luo_abi_read_session(const struct luo_session_ser *ser,
 		return -EINVAL;
 	}
 	session = luo_session_alloc(ser->name, &luo_incoming);
-	if (!session) {
-		luo_set_last_error(NULL, NULL, "a session of the hand-over", -ENOMEM);
-		return -ENOMEM;
-	}
-
 	err = read_files(session, &ser->file_set_ser);
 	if (err)
 		luo_set_last_error(session, NULL, "its files are lost", err);

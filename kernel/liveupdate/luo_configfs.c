@@ -58,6 +58,9 @@ struct luo_session_dir {
  */
 #define LUO_DIRS_DELAY	1
 
+/* When there is no memory for one, it is tried again. */
+#define LUO_DIRS_RETRY_DELAY	HZ
+
 static void luo_dirs_work(struct work_struct *work);
 static DECLARE_DELAYED_WORK(luo_dirs_worker, luo_dirs_work);
 
@@ -547,26 +550,33 @@ static int luo_session_dir_fill(struct luo_session_dir *dir)
 	return 0;
 }
 
-static void luo_session_dir_add(struct luo_session_dir *dir)
+static int luo_session_dir_add(struct luo_session_dir *dir)
 {
 	bool is_incoming = dir->session->sessions == &luo_incoming;
-	int err = 0;
+	char text[LUO_NAME_TEXT_LENGTH];
+	int err;
 
-	if (is_incoming)
+	luo_format_name(dir->session->name, text);
+	err = config_item_set_name(&dir->group.cg_item, "%s", text);
+	if (!err && is_incoming)
 		err = luo_session_dir_fill(dir);
 	if (!err)
 		err = configfs_register_group(is_incoming ? &luo_incoming_group :
 							    &luo_sessions_group, &dir->group);
-	if (err)
+	if (err) {
+		configfs_remove_default_groups(&dir->group);
 		luo_set_last_error(dir->session, NULL, "configfs", err);
+	}
 	dir->is_registered = !err;
+	return err;
 }
 
 static void luo_session_dir_remove(struct luo_session_dir *dir)
 {
-	if (dir->is_registered)
+	if (dir->is_registered) {
 		configfs_unregister_group(&dir->group);
-	configfs_remove_default_groups(&dir->group);
+		configfs_remove_default_groups(&dir->group);
+	}
 	config_group_put(&dir->group);
 }
 
@@ -584,16 +594,29 @@ static struct luo_session_dir *luo_dirs_next(bool *is_gone)
 	return dir;
 }
 
+/* Leave a directory for later, but if its session has gone meanwhile. */
+static bool luo_dirs_defer(struct luo_session_dir *dir)
+{
+	guard(spinlock)(&luo_dirs_lock);
+	if (!list_empty(&dir->todo))
+		return false;
+	list_add_tail(&dir->todo, &luo_dirs_todo);
+	return true;
+}
+
 static void luo_dirs_work(struct work_struct *work)
 {
 	struct luo_session_dir *dir;
 	bool is_gone;
 
 	while ((dir = luo_dirs_next(&is_gone))) {
-		if (is_gone)
+		if (is_gone) {
 			luo_session_dir_remove(dir);
-		else
-			luo_session_dir_add(dir);
+		} else if (luo_session_dir_add(dir) == -ENOMEM && luo_dirs_defer(dir)) {
+			queue_delayed_work(system_dfl_wq, &luo_dirs_worker,
+					   LUO_DIRS_RETRY_DELAY);
+			return;
+		}
 		if (atomic_dec_and_test(&luo_dirs_left))
 			wake_up_all(&luo_dirs_wait);
 		cond_resched();
@@ -619,28 +642,18 @@ static void luo_dirs_add(struct luo_session *session, bool is_gone)
 }
 
 /* Have a directory of ours made. */
-static int luo_session_dir_new(struct luo_session *session)
+static void luo_session_dir_new(struct luo_session *session)
 {
-	const struct config_item_type *type = session->sessions == &luo_incoming ?
-		&luo_incoming_session_type : &luo_held_session_type;
-	struct luo_session_dir *dir = kzalloc_obj(*dir);
-	char text[LUO_NAME_TEXT_LENGTH];
-	int err;
+	struct luo_session_dir *dir = kzalloc_obj(*dir, LUO_GFP_NOFAIL);
 
-	if (!dir)
-		return -ENOMEM;
 	INIT_LIST_HEAD(&dir->todo);
-	luo_format_name(session->name, text);
-	err = luo_dir_init(&dir->group, text, type);
-	if (err) {
-		kfree(dir);
-		return err;
-	}
+	dir->group.cg_item.ci_type = session->sessions == &luo_incoming ?
+		&luo_incoming_session_type : &luo_held_session_type;
+	config_group_init(&dir->group);
 	dir->session = session;
 	luo_session_get(session);
 	session->dir = dir;
 	luo_dirs_add(session, false);
-	return 0;
 }
 
 /* Events may come from a store in the session's directory: only queue work. */
@@ -648,17 +661,13 @@ static int luo_configfs_notify(struct notifier_block *nb, unsigned long event,
 			       void *data)
 {
 	struct luo_session *session = data;
-	int err;
 
 	switch (event) {
 	case LUO_SESSION_ARRIVED:
-		err = luo_session_dir_new(session);
-		if (err)
-			luo_set_last_error(session, NULL, "configfs", err);
+		luo_session_dir_new(session);
 		break;
 	case LUO_SESSION_GONE:
-		if (session->dir)
-			luo_dirs_add(session, true);
+		luo_dirs_add(session, true);
 		break;
 	}
 	return NOTIFY_OK;

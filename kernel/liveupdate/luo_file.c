@@ -193,7 +193,8 @@ static int luo_token_cmp(struct rb_node *a, const struct rb_node *b)
 
 static struct luo_file *luo_file_new(struct luo_session *session, u64 token)
 {
-	struct luo_file *lf = kzalloc_obj(*lf, GFP_KHO);
+	gfp_t gfp = session->sessions == &luo_incoming ? LUO_GFP_NOFAIL : GFP_KHO;
+	struct luo_file *lf = kzalloc_obj(*lf, gfp);
 
 	if (!lf)
 		return ERR_PTR(-ENOMEM);
@@ -286,7 +287,7 @@ struct luo_file *luo_file_add(struct luo_session *session, u64 token)
  * @compatible: its handler's compatible string, which need not be known here
  * @data:       its handler's handle
  *
- * Return: 0, -EEXIST when the token is taken, or -ENOMEM.
+ * Return: 0, or -EEXIST when the token is taken.
  */
 int luo_file_add_incoming(struct luo_session *session, u64 token,
 			  const char *compatible, u64 data)

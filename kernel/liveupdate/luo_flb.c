@@ -94,7 +94,8 @@ static int luo_flb_record_key_cmp(const void *compatible, const struct rb_node *
 static struct luo_flb_record *luo_flb_record_add(struct luo_flb_records *records,
 						 const char *compatible)
 {
-	struct luo_flb_record *record __free(kfree) = kzalloc_obj(*record, GFP_KHO);
+	gfp_t gfp = records == &luo_flb_incoming ? LUO_GFP_NOFAIL : GFP_KHO;
+	struct luo_flb_record *record __free(kfree) = kzalloc_obj(*record, gfp);
 	int err;
 
 	if (!record)
@@ -335,8 +336,7 @@ EXPORT_SYMBOL_GPL(liveupdate_flb_put_outgoing);
  * @data:       its owner's handle
  * @count:      how many files depend on it
  *
- * Return: 0; -EINVAL when no file does; -EEXIST when it was added before;
- * -ENOMEM.
+ * Return: 0; -EINVAL when no file does; -EEXIST when it was added before.
  */
 int luo_flb_add_incoming(const char *compatible, u64 data, u64 count)
 {

@@ -175,6 +175,9 @@ struct luo_session_list {
 extern struct luo_session_list luo_outgoing;
 extern struct luo_session_list luo_incoming;
 
+/* For what the previous kernel preserved: it is not lost for lack of memory to know it by. */
+#define LUO_GFP_NOFAIL (GFP_KERNEL | __GFP_NOFAIL)
+
 /* Files of a session, or sessions of a list: in the order of their making */
 #define luo_for_each_file(f, s)		list_for_each_entry(f, &(s)->file_list, list)
 #define luo_for_each_session(s, l)	list_for_each_entry(s, &(l)->list, list)

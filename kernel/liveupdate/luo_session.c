@@ -47,12 +47,14 @@ static int luo_session_name_cmp(const void *name, const struct rb_node *node)
  * @name:     its name, of 1 to 63 bytes
  * @sessions: the list it will be published in
  *
- * Return: the session, with one reference; or NULL when there is no memory.
+ * Return: the session, with one reference; or NULL when there is no memory, for
+ * an outgoing one.
  */
 struct luo_session *luo_session_alloc(const char *name,
 				      struct luo_session_list *sessions)
 {
-	struct luo_session *session = kzalloc_obj(*session, GFP_KHO);
+	gfp_t gfp = sessions == &luo_incoming ? LUO_GFP_NOFAIL : GFP_KHO;
+	struct luo_session *session = kzalloc_obj(*session, gfp);
 
 	if (!session)
 		return NULL;

@@ -135,6 +135,10 @@ void liveupdate_test_register(struct liveupdate_file_handler *fh)
 			pr_err("%s: %pe\n", test_flbs[i].compatible, ERR_PTR(err));
 	}
 	WARN_ON(liveupdate_register_flb(fh, &test_flbs[0]) != -EEXIST);
+
+	/* One can go, and come again. */
+	liveupdate_unregister_flb(fh, &test_flbs[0]);
+	WARN_ON(liveupdate_register_flb(fh, &test_flbs[0]));
 }
 
 MODULE_DESCRIPTION("Objects bound to the life of files, to test live update with");

@@ -54,18 +54,10 @@ decoded() {
 	number=1
 	for format in luo-v1 luo-v5; do
 		preserve $format
-		vm_run 'echo 1 >/sys/module/liveupdate_testdev/parameters/hold_reboot'
-		vm_load
-		vm_spawn 'exec kexec -e'
-		luo_run <<-'END'
-			until [[ $(<state) == frozen ]]; do :; done
-			luo-sh -j dump --memory /proc/kcore
-		END
+		luo_kexec_hold
+		luo_run <<<'luo-sh -j dump --memory /proc/kcore'
 		decoded $OUT $format $((number++))
-		# The kernel may be gone before the agent has answered.
-		# shellcheck disable=SC2154  # vm_failure is of lib/vm
-		vm_agent 2 spawn 'echo 0 >/sys/module/liveupdate_testdev/parameters/hold_reboot' || [[ $vm_failure == hung ]]
-		vm_await_kernel
+		luo_kexec_release
 		luo_run <<-'END'
 			for session in incoming/*; do
 				luo-sh session discard ${session##*/}

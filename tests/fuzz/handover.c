@@ -38,8 +38,9 @@
 #include "../../kernel/liveupdate/luo_abi_v1.c"
 #include "../../kernel/liveupdate/luo_abi_v5.c"
 
-#define MAX_SESSIONS	64
-#define MAX_FILES	256
+/* More do not fit. */
+#define MAX_SESSIONS	(MAX_PAGES * PAGE_SIZE / sizeof(struct luo_session_ser))
+#define MAX_FILES	(MAX_PAGES * PAGE_SIZE / sizeof(struct luo_file_ser))
 
 static struct luo_session *sessions[MAX_SESSIONS];
 static unsigned int nr_sessions;
@@ -57,8 +58,7 @@ struct luo_session *luo_session_alloc(const char *name, struct luo_session_list 
 
 	assert(list == &luo_incoming);
 	assert(*name && strnlen(name, LIVEUPDATE_SESSION_NAME_LENGTH) < LIVEUPDATE_SESSION_NAME_LENGTH);
-	if (nr_sessions == MAX_SESSIONS)
-		return NULL;
+	assert(nr_sessions < MAX_SESSIONS);
 	session = calloc(1, sizeof(*session));
 	strcpy(session->name, name);
 	return session;
@@ -86,8 +86,7 @@ int luo_file_add_incoming(struct luo_session *session, u64 token, const char *co
 	unsigned int i;
 
 	assert(*compatible && strnlen(compatible, LIVEUPDATE_HNDL_COMPAT_LENGTH) < LIVEUPDATE_HNDL_COMPAT_LENGTH);
-	if (nr_files == MAX_FILES)
-		return -ENOMEM;
+	assert(nr_files < MAX_FILES);
 	for (i = 0; i < nr_files; i++) {
 		if (tokens_of[i] == session && tokens[i] == token)
 			return -EEXIST;

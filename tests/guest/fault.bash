@@ -13,7 +13,7 @@ text_of() {
 
 # Whatever is allocated can fail, and nothing is said of it; but for KHO's files in debugfs: the base kernel can do
 # without them, and warns of that.
-text_of kho_debugfs_blob_add
+text_of __kho_debugfs_blob_add
 for attr in /sys/kernel/debug/{failslab,fail_page_alloc}; do
 	echo 0 >"$attr/verbose"
 	echo N >"$attr/ignore-gfp-wait"

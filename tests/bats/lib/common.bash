@@ -74,8 +74,9 @@ expect_kernel_line() {
 
 # count NAME N: so many of those were tried, by this file: for Documentation/hardening.md.
 count() {
-	mkdir -p "$VM_BUILD/counts"
-	echo "$(basename "$BATS_TEST_FILENAME" .bats) $2" >>"$VM_BUILD/counts/$1"
+	local counts=$VM_REPO/build/$ARCH/counts
+	mkdir -p "$counts"
+	echo "$(basename "$BATS_TEST_FILENAME" .bats) $2" >>"$counts/$1"
 }
 
 # Says which sessions are left behind. They are removed, so that the next test does not fail too.

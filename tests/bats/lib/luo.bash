@@ -38,11 +38,23 @@ luo_survive() {
 
 # luo_kexec_held [LINE]: kexec, with the script on stdin run after all was frozen and before the jump.
 luo_kexec_held() {
+	luo_kexec_hold
+	luo_run "$@"
+	luo_kexec_release
+}
+
+# luo_kexec_hold: kexec, as far as all is frozen.
+luo_kexec_hold() {
 	vm_run 'echo 1 >/sys/module/liveupdate_testdev/parameters/hold_reboot'
 	vm_load
 	vm_spawn 'exec kexec -e'
 	# shellcheck disable=SC2016  # for the guest
-	luo_run "$(printf '%s\n' 'until [[ $(<state) == frozen ]]; do :; done' "$@")"
+	luo_run <<<'until [[ $(<state) == frozen ]]; do :; done'
+}
+
+# luo_kexec_release: and go on.
+luo_kexec_release() {
+	vm_count
 	# The kernel may be gone before the agent has answered.
 	# shellcheck disable=SC2154  # vm_failure is of lib/vm
 	vm_agent 2 spawn 'echo 0 >/sys/module/liveupdate_testdev/parameters/hold_reboot' || [[ $vm_failure == hung ]]

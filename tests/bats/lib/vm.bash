@@ -4,10 +4,10 @@
 # One virtual machine, driven from the host. Used by the bats files, scripts/demo and scripts/vm.
 #
 # VM_DIR names the machine: a directory in which everything of it lies. Two machines are two VM_DIRs.
-#   ARCH, DEBUG  choose the kernel and the root: build/ARCH[-debug]
+#   ARCH, DEBUG  choose the kernel and the root: build/ARCH, with DEBUG=1 build/ARCH-debug, with DEBUG=NAME
+#                build/ARCH-NAME
 #   VM_BUILD     where those are, if elsewhere
 #   VM_IMAGE     the kernel to boot, if another
-#   VM_GCOV      where to leave what a kernel counts that is built with COVERAGE=1
 #   VM_ACCEL     kvm, tcg, or icount: tcg with a clock that counts instructions; probed when unset
 #
 # The guest runs qemu-guest-agent on a virtio-serial port; lib/agent talks to it. The console is only written
@@ -38,7 +38,7 @@ if [[ ${DEBUG:-0} != 0 ]]; then
 	VM_APPEND+=" page_poison=1$ARCH_DEBUG_APPEND"
 fi
 
-VM_BUILD=${VM_BUILD:-$VM_REPO/build/$ARCH$([[ ${DEBUG:-0} == 0 ]] || echo -debug)}
+VM_BUILD=${VM_BUILD:-$VM_REPO/build/$ARCH$([[ ${DEBUG:-0} == 0 ]] || echo "-${DEBUG/#1/debug}")}
 
 # shellcheck disable=SC2034  # set for those who source this
 vm_failure=''
@@ -107,8 +107,8 @@ vm_command() {
 		-device "virtio-9p-pci,fsdev=next,mount_tag=next"
 		"$@"
 	)
-	[[ -z ${VM_GCOV-} ]] || vm_command+=(
-		-fsdev "local,id=gcov,path=$VM_GCOV,security_model=none"
+	vm_without_gcov || vm_command+=(
+		-fsdev "local,id=gcov,path=$VM_BUILD/gcov,security_model=none"
 		-device "virtio-9p-pci,fsdev=gcov,mount_tag=gcov"
 	)
 }
@@ -303,9 +303,13 @@ vm_console() {
 	tr -d '\r' <"$VM_DIR/console.log"
 }
 
-# vm_count: have the guest leave in VM_GCOV what it counted so far.
+vm_without_gcov() {
+	[[ ${DEBUG-} != coverage ]]
+}
+
+# vm_count: have the guest leave on the host which lines it reached so far, if it counts that.
 vm_count() {
-	[[ -z ${VM_GCOV-} ]] || vm_agent 20 run luo-gcov || :
+	vm_without_gcov || vm_agent 20 run luo-gcov || :
 }
 
 # vm_stop: switch the machine off. It has no disk that anybody wants to see again.
