@@ -137,8 +137,8 @@ void liveupdate_test_register(struct liveupdate_file_handler *fh)
 	WARN_ON(liveupdate_register_flb(fh, &test_flbs[0]) != -EEXIST);
 
 	/* One can go, and come again. */
-	liveupdate_unregister_flb(fh, &test_flbs[0]);
-	WARN_ON(liveupdate_register_flb(fh, &test_flbs[0]));
+	liveupdate_unregister_flb(fh, &test_flbs[TEST_FLBS - 1]);
+	WARN_ON(liveupdate_register_flb(fh, &test_flbs[TEST_FLBS - 1]));
 }
 
 MODULE_DESCRIPTION("Objects bound to the life of files, to test live update with");

@@ -183,6 +183,7 @@ each_format() {
 	END
 	vm_kexec
 	fault_run <<-'END'
+		shrink_slabs
 		free=$(mem_free)
 		settled_snapshot() {
 			snapshot=$(ls incoming)
@@ -200,6 +201,7 @@ each_format() {
 			echo discard >$finish
 		done
 		shows . state=normal
+		shrink_slabs
 		gained=$(($(mem_free) - free))
 		echo "MiB given back: $gained"
 		((gained >= 99))

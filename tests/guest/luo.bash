@@ -169,13 +169,16 @@ idle() {
 	pid=$!
 }
 
-# mem_free: how much memory is free, in MiB, with what each processor keeps for itself, and without what slabs keep of
-# what was freed: with KASAN that is much, and for long.
-mem_free() {
+# shrink_slabs: have no memory kept that was freed: KASAN does so with much, and for long.
+shrink_slabs() {
 	local shrink
 	for shrink in /sys/kernel/slab/*/shrink; do
 		echo 1 >"$shrink"
 	done
+}
+
+# mem_free: how much memory is free, in MiB, with what each processor keeps for itself.
+mem_free() {
 	awk '$1 == "nr_free_pages" || $1 == "count:" { n += $2 } END { print int(n / 256) }' /proc/zoneinfo
 }
 
