@@ -177,7 +177,7 @@ $(<"$VM_DIR/boot_id")"
 }
 
 @test "a debug kernel checks what is undefined, and each object and free page" {
-	[[ ${DEBUG:-0} != 0 ]] || skip 'no debug kernel'
+	[[ ${DEBUG-} == 1 ]] || skip 'no debug kernel'
 	vm_run 'grep -w page_poison=1 /proc/cmdline || exit
 		! grep "^pool_used *: 0$" /sys/kernel/debug/debug_objects/stats || exit
 		echo ARRAY_BOUNDS >/sys/kernel/debug/provoke-crash/DIRECT'

@@ -176,7 +176,7 @@ load lib/luo
 		# Written after it was preserved.
 		shows sessions/s/100 compatible=liveupdate-sample-note-v1 state=preserved
 	END
-	vm_kexec
+	luo_kexec_held <<<'shows . state=frozen'
 	luo_run <<-'END'
 		# Without its handler a note is listed, and waits for it.
 		exec 5</dev/null

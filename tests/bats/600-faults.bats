@@ -21,18 +21,21 @@ fault_run() {
 # What a file has: more extents than are told of in one place
 DATA=$(seq -s + -f %.0fK:4K 16 8 2000)
 
+# Names that are too long for what a directory has for one.
 @test "making and removing sessions and tokens" {
 	fault_run <<-'END'
-		each_fault 'luo-fault $nth mkdir sessions/s' 'rmdir sessions/s'
+		session=sessions/of-a-long-name-indeed
+		token=$session/18446744073709551615
+		each_fault 'luo-fault $nth mkdir $session' 'rmdir $session'
 		((refused))
-		mkdir sessions/s
-		each_fault 'luo-fault $nth mkdir sessions/s/1' 'rmdir sessions/s/1'
+		mkdir $session
+		each_fault 'luo-fault $nth mkdir $token' 'rmdir $token'
 		((refused))
-		mkdir sessions/s/1
-		each_fault 'luo-fault $nth rmdir sessions/s/1' 'mkdir sessions/s/1'
-		rmdir sessions/s/1
-		each_fault 'luo-fault $nth rmdir sessions/s' 'mkdir sessions/s'
-		rmdir sessions/s
+		mkdir $token
+		each_fault 'luo-fault $nth rmdir $token' 'mkdir $token'
+		rmdir $token
+		each_fault 'luo-fault $nth rmdir $session' 'mkdir $session'
+		rmdir $session
 	END
 }
 
@@ -176,6 +179,29 @@ each_format() {
 	done
 }
 
+# What is touched, and what is behind it for some pages, is brought into the page cache.
+@test "touching what was retrieved" {
+	for abi in luo-v5 luo-v1; do
+		luo_run "abi=$abi" <<-'END'
+			echo $abi >abi
+			luo-hold preserve sessions/s/1 1 memfd,size=16M,seed=1,via=scattered >/dev/null
+		END
+		vm_kexec
+		fault_run <<-'END'
+			background 1000000
+			luo-hold make null,fd=5 -- bash -c '
+				. luo.bash
+				. fault.bash
+				echo self:5 >incoming/s/1/fd
+				at=0
+				each_fault "luo-fault \$nth read /proc/self/fd/5 \$at" "((at += 256 << 10))"
+				((at && at < 16 << 20))
+				luo-hold check open,fd=5,size=16M,seed=1'
+			echo 1 >incoming/s/finish
+		END
+	done
+}
+
 @test "retrieving and finishing sessions" {
 	luo_run <<-'END'
 		mkdir sessions/{a,b}{1..50}
@@ -234,7 +260,7 @@ each_format() {
 			done
 		done
 		echo "$nth"
-		((nth > 10))
+		((nth > 5))
 		shows . last_error='s: configfs: ENOMEM'
 	END
 }
@@ -260,7 +286,7 @@ boot_with_faults() {
 	vm_run 'cat /proc/cmdline'
 	cmdline=$output
 	luo_run <<-'END'
-		luo-hold preserve sessions/of-a-long-name-indeed-%/1 2 memfd,size=64K,seed=1 >/dev/null
+		luo-hold preserve sessions/of-a-long-name-indeed-%/18446744073709551615 2 memfd,size=64K,seed=1 >/dev/null
 		luo-hold preserve sessions/s/% 3 memfd,size=64K,seed=1 >/dev/null
 	END
 	boot_with_faults luo_v1_read
@@ -270,7 +296,7 @@ boot_with_faults() {
 	count faults "$hits"
 	luo_run <<-'END'
 		grep -q 'luo: .*: configfs: ENOMEM' <(dmesg)
-		luo-hold retrieve incoming/of-a-long-name-indeed-%/1 2 memfd,size=64K,seed=1 >/dev/null
+		luo-hold retrieve incoming/of-a-long-name-indeed-%/18446744073709551615 2 memfd,size=64K,seed=1 >/dev/null
 		luo-hold retrieve incoming/s/% 3 memfd,size=64K,seed=1 >/dev/null
 		for finish in incoming/*/finish; do
 			echo 1 >$finish

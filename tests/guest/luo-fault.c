@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/reboot.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -18,19 +19,24 @@
 static const char usage_text[] =
 	"usage: luo-fault N mkdir PATH\n"
 	"       luo-fault N rmdir PATH\n"
+	"       luo-fault N read PATH OFFSET\n"
 	"       luo-fault N write PATH TEXT\n"
 	"       luo-fault N kexec\n"
 	"\n"
-	"Has the N-th allocation fail that the kernel makes for that, which for write is write(2) alone, and says\n"
+	"Has the N-th allocation fail that the kernel makes for that, without opening PATH, and says\n"
 	"whether there was one, \"hit\" or \"missed\", and what came of it, \"ok\" or the name of an errno. Descriptors\n"
 	"that it inherits are what TEXT can be about.\n";
 
 static int call(int fd, char **args)
 {
+	char byte;
+
 	if (!strcmp(args[0], "mkdir"))
 		return mkdir(args[1], 0755);
 	if (!strcmp(args[0], "rmdir"))
 		return rmdir(args[1]);
+	if (!strcmp(args[0], "read"))
+		return pread(fd, &byte, 1, strtoll(args[2], NULL, 0));
 	if (!strcmp(args[0], "write"))
 		return write(fd, args[2], strlen(args[2]));
 	return syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
@@ -38,7 +44,7 @@ static int call(int fd, char **args)
 
 int main(int argc, char **argv)
 {
-	static const char *const names[] = { "kexec", "mkdir rmdir", "write" };
+	static const char *const names[] = { "kexec", "mkdir rmdir", "read write" };
 	const char *hit;
 	int fd = -1, ret;
 
@@ -46,8 +52,8 @@ int main(int argc, char **argv)
 		fputs(usage_text, stderr);
 		return 2;
 	}
-	if (!strcmp(argv[2], "write")) {
-		fd = open(argv[3], O_WRONLY);
+	if (argc == 5) {
+		fd = open(argv[3], *argv[2] == 'r' ? O_RDONLY : O_WRONLY);
 		if (fd < 0)
 			err(1, "%s", argv[3]);
 	}
