@@ -26,7 +26,8 @@ x86_64)
 	# on the other processor neither goes on for ever. A guest's processors all have the host's time.
 	# And on a busy host the emulated timer may not tick while the boot looks whether it does, which panics.
 	ARCH_APPEND=' tsc=nowatchdog no_timer_check'
-	# With the sanitizers ACPI's interpreter takes half a minute to route interrupts, which virtio does not need.
+	# With the sanitizers ACPI's interpreter takes half a minute to route interrupts, which virtio does not need; but
+	# only ACPI tells of more than one processor.
 	ARCH_DEBUG_APPEND=' acpi=noirq'
 	;;
 arm64)

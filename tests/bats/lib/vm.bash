@@ -35,7 +35,7 @@ if [[ ${DEBUG:-0} != 0 ]]; then
 	# own timers complain of it.
 	VM_CPUS=1
 	VM_SCRATCH=64M,512M,64M
-	VM_APPEND+=" page_poison=1$ARCH_DEBUG_APPEND"
+	VM_APPEND+=' page_poison=1'
 fi
 
 VM_BUILD=${VM_BUILD:-$VM_REPO/build/$ARCH$([[ ${DEBUG:-0} == 0 ]] || echo "-${DEBUG/#1/debug}")}
@@ -88,6 +88,7 @@ vm_command() {
 	fi
 	cp "$VM_BUILD"/modules/*.ko "$VM_DIR/share"
 
+	[[ ${DEBUG-} != 1 || $cpus != 1 ]] || append+=$ARCH_DEBUG_APPEND
 	vm_command=("${ARCH_QEMU[@]}" -smp "$cpus" -m "$memory" -nodefaults -display none -no-reboot)
 	case $VM_ACCEL in
 	kvm) vm_command+=(-accel kvm -cpu host) ;;
