@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
 #
-# What gets in each other's way, at the same time, on four processors and on one: nothing fails that must not, and
+# What gets in each other's way, at the same time, on several processors and on one: nothing fails that must not, and
 # nothing is lost or left. RACE_ROUNDS is how often each, SEED what the delays come from.
 
 load lib/common
@@ -9,9 +9,11 @@ load lib/luo
 
 ROUNDS=${RACE_ROUNDS:-$([[ ${DEBUG:-0} == 0 ]] && echo 150 || echo 30)}
 SEED=${SEED:-$RANDOM}
+# A kernel that checks itself is too slow for more than the host has: time leaps in it then.
+CPUS=$([[ ${DEBUG:-0} == 0 ]] && echo 4 || echo 2)
 
 setup_file() {
-	guest_start -c 4
+	guest_start -c "$CPUS"
 }
 
 # races NAME…: have each of them, on as many processors as there are. All memory of files is given back.
@@ -62,15 +64,15 @@ kexecs_while_preserving() {
 	done
 }
 
-@test "stores against rmdir, close, death, a refused kexec, the device and a module: 4 processors" {
+@test "stores against rmdir, close, death, a refused kexec, the device and a module: several processors" {
 	outgoing_races
 }
 
-@test "retrieving against finishing, discarding, the device and a refused kexec: 4 processors" {
+@test "retrieving against finishing, discarding, the device and a refused kexec: several processors" {
 	incoming_races
 }
 
-@test "a kexec while files are being preserved loses none that was preserved: 4 processors" {
+@test "a kexec while files are being preserved loses none that was preserved: several processors" {
 	kexecs_while_preserving
 }
 
