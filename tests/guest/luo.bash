@@ -218,15 +218,24 @@ mem_files() {
 # starve KIB FD…: preserve these in a session of the device's while there is no more memory than that, and print
 # what each is told, and how many are preserved.
 starve() {
-	local fd
+	local agent fd rc=0
 	local -a commands=()
 	for fd in "${@:2}"; do
 		commands+=("preserve $fd $fd")
 	done
+	# What each processor keeps for itself can be had, or not: have it keep little.
+	echo 1000000 >/proc/sys/vm/percpu_pagelist_high_fraction
+	echo 1 >/proc/sys/vm/stat_refresh
+	# The agent is asked often whether this has ended, and needs memory to answer: it has to wait.
+	agent=$(pidof qemu-ga)
+	kill -STOP "$agent"
+	until [[ $(<"/proc/$agent/status") == *'(stopped)'* ]]; do :; done
 	# What is said needs a page, and the session its directory: they are there before.
 	luo-ioctl open 'create starved' 'run cat state' "leave $1" "${commands[@]}" leave 'run cat sessions/starved/files' \
-		>/tmp/said
+		>/tmp/said || rc=$?
+	kill -CONT "$agent"
 	sed 1,4d /tmp/said | paste -sd ' '
 	rm /tmp/said
 	cat state >/dev/null
+	return $rc
 }
