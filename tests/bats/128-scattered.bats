@@ -8,7 +8,7 @@ load lib/common
 load lib/luo
 
 setup_file() {
-	guest_start -m 1G -a kho_scratch=4M,44M,0
+	guest_start -m 1G -a kho_scratch=4M,68M,0
 }
 
 @test "256 MiB of scattered pages come back" {

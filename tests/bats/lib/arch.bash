@@ -39,7 +39,7 @@ arm64)
 	ARCH_QEMU=(qemu-system-aarch64 -machine virt)
 	ARCH_RAM_BASE=0x40000000
 	# kexec puts the image into the low area here, and the root above it: that area has to hold both.
-	ARCH_SCRATCH=48M,112M,16M
+	ARCH_SCRATCH=80M,112M,16M
 	# Pointer authentication by QEMU's own algorithm: the architected one is slow to emulate.
 	ARCH_TCG_CPU=max,pauth-impdef=on
 	ARCH_APPEND=

@@ -34,7 +34,7 @@ if [[ ${DEBUG:-0} != 0 ]]; then
 	# Two guests run at a time. With more processors than the host has, time leaps in them, and the scheduler's
 	# own timers complain of it.
 	VM_CPUS=1
-	VM_SCRATCH=64M,512M,64M
+	VM_SCRATCH=128M,512M,64M
 	VM_APPEND+=' page_poison=1'
 fi
 
