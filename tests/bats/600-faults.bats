@@ -3,7 +3,7 @@
 # bats file_tags=with-faults
 #
 # Each allocation that the kernel makes for an operation fails once: the operation says so and has changed nothing,
-# or did without it; and it works when it is tried again. Here those that hand over, and a reboot that is undone.
+# or did without it; and it works when it is tried again.
 # shellcheck disable=SC2016,SC2030,SC2031  # what is quoted is for the guest; vm_run sets output
 
 load lib/common
@@ -75,21 +75,6 @@ each_format() {
 	END
 }
 
-@test "changing the format, with files preserved" {
-	fault_run "data=$DATA" <<-'END'
-		luo-hold preserve sessions/s/% 3 memfd,size=4M,seed=1,data=$data >/dev/null
-		mkdir sessions/t
-		each_fault 'luo-fault $nth write abi luo-v5' 'echo luo-v1 >abi'
-		((refused))
-		echo luo-v5 >abi
-		each_fault 'luo-fault $nth write abi luo-v1' 'echo luo-v5 >abi'
-		((refused))
-		echo luo-v1 >abi
-		shows sessions/s/2 compatible=memfd-v3
-		luo_end
-	END
-}
-
 @test "sessions and files of the device's" {
 	fault_run "data=$DATA" <<-'END'
 		each_fault 'luo-ioctl open "fault $nth" "create s"'
@@ -100,46 +85,5 @@ each_format() {
 			each_fault "luo-ioctl open \"create s\" \"fault \$nth\" \"preserve 5 1\""
 			((refused))'
 		expect '' ls sessions
-	END
-}
-
-@test "a reboot into the next kernel needs no memory for what is preserved, and is undone as ever" {
-	luo_run "data=$DATA" <<-'END'
-		luo-hold preserve sessions/s/% 5 memfd,size=4M,seed=1,data=$data >/dev/null
-		mkdir sessions/last sessions/last/1
-		luo_file 5
-		exec 5<>/dev/liveupdate-test
-		echo self:5 >sessions/last/1/fd
-	END
-	vm_load
-	fault_run <<-'END'
-		ok=EIO
-		may_change='^last_error:'
-		each_fault 'echo 1 >$TESTDEV/fail_freeze; luo-fault $nth kexec'
-		((!refused))
-	END
-	vm_jump
-	# And it is carried on likewise.
-	vm_load
-	fault_run "data=$DATA" <<-'END'
-		shows incoming/s state=preserved files=5
-		mkdir sessions/s2 sessions/s2/1
-		exec 5<>/dev/liveupdate-test
-		echo self:5 >sessions/s2/1/fd
-		ok=EIO
-		may_change='^last_error:|^incoming/.*/state:'
-		for _ in 'with all to be retrieved' 'with nothing to be retrieved'; do
-			each_fault 'echo 1 >$TESTDEV/fail_freeze; luo-fault $nth kexec'
-			((refused))
-			[[ $(<last_error) == 's2/1: freeze: EIO' ]]
-		done
-		luo_end
-	END
-	vm_jump
-	luo_run "data=$DATA" <<-'END'
-		luo-hold retrieve incoming/s/% 5 memfd,size=4M,seed=1,data=$data >/dev/null
-		for finish in incoming/*/finish; do
-			echo discard >$finish
-		done
 	END
 }
