@@ -79,7 +79,6 @@ check: kernel
 
 coverage: source
 	@scripts/deps test
-	@tests/prepare
 	@scripts/coverage
 
 bench: kernel stock-kernel
