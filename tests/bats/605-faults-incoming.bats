@@ -56,6 +56,42 @@ load lib/faults
 	done
 }
 
+# For one page of it two allocations have to fail in a row. What the control group is charged stays the same.
+@test "a page cache without memory for what is touched, and for what the background brings" {
+	luo_run <<-'END'
+		luo-hold preserve sessions/s/% 2 memfd,size=16M,seed=1
+	END
+	vm_kexec
+	fault_run <<-'END'
+		new_group
+		background 1000000
+		in_group luo-hold make null,fd=5 -- bash -c '. luo.bash
+			. fault.bash
+			echo self:5 >incoming/s/0/fd
+			before=$(<$group/memory.current)
+			fail_in memfd_luo_populate 2000
+			said=$(dd if=/proc/self/fd/5 of=/dev/null bs=4K skip=99 count=1 conv=noerror |&
+				grep "error reading")
+			expect 1000 grep -c "${errors[ENOMEM]}" <<<"$said"
+			expect 0 left
+			expect 16 cached 5
+			gained=$(($(<$group/memory.current) - before))
+			echo "bytes charged: $gained"
+			((-2 << 20 < gained && gained < 2 << 20))
+			luo-hold check open,fd=5,size=16M,seed=1'
+		background 1
+		luo-hold make null,fd=5 -- bash -c '. luo.bash
+			. fault.bash
+			fail_in lazy_work 100
+			echo self:5 >incoming/s/1/fd
+			until [[ $(left) == 0 ]]; do :; done
+			until [[ $(cached 5) == 4096 ]]; do :; done
+			luo-hold check open,fd=5,size=16M,seed=2'
+		echo 1 >incoming/s/finish
+		until grep -qx "shmem 0" $group/memory.stat; do :; done
+	END
+}
+
 @test "retrieving and finishing sessions" {
 	luo_run <<-'END'
 		mkdir sessions/{a,b}{1..50}

@@ -69,3 +69,17 @@ each_fault() {
 	eval "${2-}"
 	echo "$refused refused, $survived done without: $1"
 }
+
+# fail_in FUNCTION N: the next N allocations fail that FUNCTION makes, or what it calls, whoever is in it. left: how many
+# of them did not come yet.
+slab=/sys/kernel/debug/failslab
+fail_in() {
+	text_of "$1"
+	echo "$start" >$slab/require-start
+	echo "$end" >$slab/require-end
+	echo 100 >$slab/probability
+	echo "$2" >$slab/times
+}
+left() {
+	cat $slab/times
+}
