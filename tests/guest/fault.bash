@@ -70,13 +70,20 @@ each_fault() {
 	echo "$refused refused, $survived done without: $1"
 }
 
-# fail_in FUNCTION N: the next N allocations fail that FUNCTION makes, or what it calls, whoever is in it. left: how many
-# of them did not come yet.
+# only_in FUNCTION: what fails is what FUNCTION allocates, or what it calls.
+only_in() {
+	text_of "$1"
+	for attr in /sys/kernel/debug/{failslab,fail_page_alloc}; do
+		echo "$start" >"$attr/require-start"
+		echo "$end" >"$attr/require-end"
+	done
+}
+
+# fail_in FUNCTION N: the next N allocations of slabs fail there, whoever is in it. left: how many of them did not come
+# yet.
 slab=/sys/kernel/debug/failslab
 fail_in() {
-	text_of "$1"
-	echo "$start" >$slab/require-start
-	echo "$end" >$slab/require-end
+	only_in "$1"
 	echo 100 >$slab/probability
 	echo "$2" >$slab/times
 }
