@@ -3,10 +3,11 @@
  * DOC: memfds over a live update
  *
  * The handlers for memfds, and for tmpfs files that have no name any more. What
- * is saved is of the format ``memfd-v3``, see include/linux/kho/abi/memfd_v3.h,
+ * is saved is of the format ``memfd-v3``, see include/linux/kho/abi/memfd_v3.h;
+ * of ``memfd-v4``, see include/linux/kho/abi/memfd_v4.h, where the file needs that;
  * or when the hand-over is in the base kernel's format, of ``memfd-v2``, see
  * include/linux/kho/abi/memfd.h. A file that is preserved when the format of the
- * hand-over changes goes over to the other. Either is read.
+ * hand-over changes goes over to the other. All are read.
  *
  * These come back in the next kernel:
  *
@@ -17,11 +18,27 @@
  *
  * Name, owner, group and mode
  *   As well, with ``memfd-v3``. With ``memfd-v2`` the file has no name, is owned
- *   by who retrieves it, and of mode 0777 or, where F_SEAL_EXEC says so, 0666.
+ *   by who retrieves it, and of mode 0777 or, with F_SEAL_EXEC, 0666.
  *
- * The rest does not: the file is a memfd, open for reading and writing. One that
- * is not open for both is refused with EACCES rather than given back with more
- * rights than it had, seals that are not known with EOPNOTSUPP.
+ * O_APPEND, and that pages are never written to swap
+ *   With ``memfd-v4``, which is written for files that have one of these.
+ *
+ * Refused with an errno, rather than lost, are:
+ *
+ * EACCES
+ *   A file that is not open for reading and writing, which would come back with
+ *   more rights than it had.
+ * EHWPOISON
+ *   A file with a page whose memory has failed. When it fails later, the reboot is
+ *   refused.
+ * EOPNOTSUPP
+ *   Seals that are not known; a POSIX ACL, as its mask would come back as the
+ *   group's permissions; O_APPEND, or no swap, with ``memfd-v2``; on arm64, pages
+ *   with tags of the Memory Tagging Extension.
+ *
+ * Not kept are extended attributes, the memory policy, locks and leases, the flags
+ * of open(2) but for O_APPEND, times, and on which mount the file was: it is a
+ * memfd, open for reading and writing.
  *
  * What ``memfd-v3`` tells of a file grows with the number of its extents, which
  * are folios that follow each other in the file and in RAM: a file that is of a
@@ -32,340 +49,168 @@
  * are, and what is put into its holes is preserved as it comes. From the moment
  * that the machine reboots, who needs a new page of it sleeps.
  *
+ * While it is preserved its pages are unevictable, userfaultfd may fill its holes
+ * as writing does, and F_SEAL_WRITE gets EBUSY, as each page is held.
+ *
  * To retrieve a file takes as long as it has extents, not pages. It is there as a
  * whole: its size, its blocks, where it has data, what it costs the control group
- * of who retrieved it. A page gets into the page cache when it is touched first,
- * with some that follow, and the others in the background. That begins
- * memfd_luo_lazy.background_delay_ms (a kernel parameter, and a file below
- * /sys/module) after the file was retrieved, 1000 unless set. Until then they can
- * be neither moved nor swapped out, and mincore(2) says that they are not there.
- * What is freed, by truncation or with the file, is memory of the kernel then. A
- * file that is preserved again gets all of its pages first.
+ * of the process that retrieved it. A page gets into the page cache when it is
+ * touched first, with some that follow, and the others in the background. That
+ * begins memfd_luo_pending.background_delay_ms (a kernel parameter, and a file below
+ * /sys/module) after the file was retrieved, 1000 unless set. Until then they are
+ * pending: they can be neither moved nor written to swap, mincore(2) says that they
+ * are not there, and /proc/PID/smaps counts them as swap. Pages that KHO has as one
+ * come as a large folio, if the kernel has transparent huge pages, else one by one.
+ * A file can be preserved again while pages are pending, and they stay that.
+ *
+ * A file that nobody retrieved is carried on by the next reboot as it came: neither
+ * is it made nor a page touched, and nobody is charged.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cleanup.h>
+#include <linux/dcache.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/io.h>
+#include <linux/jump_label.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/memfd.h>
-#include <linux/kho/abi/memfd_v3.h>
+#include <linux/kho/abi/memfd_v4.h>
 #include <linux/liveupdate.h>
-#include <linux/memcontrol.h>
 #include <linux/memfd.h>
+#include <linux/mutex.h>
 #include <linux/pagemap.h>
-#include <linux/rcupdate_wait.h>
+#include <linux/posix_acl.h>
 #include <linux/shmem_fs.h>
-#include <linux/slab.h>
-#include <linux/vmalloc.h>
-#include <linux/wait.h>
+#include <linux/uidgid.h>
 #include <uapi/linux/memfd.h>
 
-#include "internal.h"
 #include "memfd_luo.h"
+#include "shmem_luo.h"
 
-/* Folios that are taken at a time, and how many extents they can be */
-#define MEMFD_LUO_BATCH		256
-#define MEMFD_LUO_EXTENTS	16
-
-/* F_SEAL_EXEC on a file that can be executed brings these along. */
-#define MEMFD_LUO_EXEC_SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | \
-				 F_SEAL_FUTURE_WRITE)
-
-/* Files that are frozen, and those who wait until none is */
-static atomic_t memfd_luo_nr_frozen;
-static DECLARE_WAIT_QUEUE_HEAD(memfd_luo_thaw_wait);
-
-static struct memfd_luo_extent memfd_luo_extent_of(struct folio *folio)
-{
-	return (struct memfd_luo_extent) {
-		.index = folio->index,
-		.pfn = folio_pfn(folio),
-		.nr = folio_nr_pages(folio),
-		.order = folio_order(folio),
-	};
-}
-
-static bool memfd_luo_follows(const struct memfd_luo_extent *extent, struct folio *folio)
-{
-	return folio->index == extent->index + extent->nr &&
-	       folio_pfn(folio) == extent->pfn + extent->nr &&
-	       folio_order(folio) == extent->order;
-}
-
-static int memfd_luo_put(struct memfd_luo_out *out, const struct memfd_luo_extent *extent)
-{
-	u64 pfn;
-
-	for (pfn = extent->pfn; pfn < extent->pfn + extent->nr; pfn += 1UL << extent->order) {
-		folio_put(pfn_folio(pfn));
-		cond_resched();
-	}
-	return 0;
-}
-
-/* Preserve a folio that is held and locked. */
-static int memfd_luo_add(struct memfd_luo_out *out, struct folio *folio)
-{
-	const struct memfd_luo_extent extent = memfd_luo_extent_of(folio);
-	int err;
-
-	scoped_guard(mutex, &out->lock)
-		err = out->format->add(out, &extent);
-	if (err)
-		return err;
-
-	/*
-	 * Whether it is dirty and uptodate may change until the machine
-	 * reboots, and a clean folio may be dropped by the next kernel. So make
-	 * it both, for good.
-	 */
-	folio_mark_dirty(folio);
-	if (!folio_test_uptodate(folio)) {
-		folio_zero_range(folio, 0, folio_size(folio));
-		flush_dcache_folio(folio);
-		folio_mark_uptodate(folio);
-	}
-	return 0;
-}
+/*
+ * Held while what the previous kernel handed over is read. None of that is to be
+ * trusted: an address is one to use when KHO has memory there that nobody has
+ * claimed, and is claimed before it is looked at, so that it cannot be there twice,
+ * and nobody can write to it meanwhile.
+ */
+static DEFINE_MUTEX(memfd_luo_in_lock);
 
 static const struct memfd_luo_format *memfd_luo_format(struct liveupdate_file_handler *handler);
 
-static bool memfd_luo_is_walker(struct inode *inode)
-{
-	struct memfd_luo_out *out;
+/* What a file is besides its pages */
 
-	guard(rcu)();
-	out = READ_ONCE(SHMEM_I(inode)->luo);
-	return out && READ_ONCE(out->walker) == current;
+static u32 memfd_luo_flags(struct file *file)
+{
+	u32 flags = 0;
+
+	if (file->f_flags & O_APPEND)
+		flags |= MEMFD_V4_APPEND;
+	if (memfd_luo_is_noswap(file_inode(file)))
+		flags |= MEMFD_V4_NOSWAP;
+	return flags;
 }
 
-/**
- * memfd_luo_begin_add() - a page is about to be put into a hole of a file
- * @inode: the file's inode
- * @gfp:   how the page will be allocated; adjusted for a page that stays
- *
- * Sleeps while the machine reboots.
- *
- * Context: process context, no folio of the file locked.
- * Return: 0, to be followed by memfd_luo_end_add(); or -EINTR.
- */
-int memfd_luo_begin_add(struct inode *inode, gfp_t *gfp)
+static bool memfd_luo_has_acl(struct inode *inode)
 {
-	if (memfd_luo_is_walker(inode))
-		return 0;
+	struct posix_acl *acl = get_cached_acl(inode, ACL_TYPE_ACCESS);
 
-	for (;;) {
-		filemap_invalidate_lock_shared(inode->i_mapping);
-		if (likely(!SHMEM_I(inode)->luo))
-			return 0;
-		if (!atomic_read(&memfd_luo_nr_frozen))
-			break;
-		filemap_invalidate_unlock_shared(inode->i_mapping);
-		if (wait_event_killable(memfd_luo_thaw_wait,
-					!atomic_read(&memfd_luo_nr_frozen)))
-			return -EINTR;
-	}
-	/* Neither from CMA, which KHO's scratch memory is, nor to be moved. */
-	*gfp &= ~__GFP_MOVABLE;
+	if (is_uncached_acl(acl) || !acl)
+		return false;
+	posix_acl_release(acl);
+	return true;
+}
+
+/* Returns -EOPNOTSUPP for a file that has what the format cannot tell. */
+static int memfd_luo_get_meta(struct file *file, const struct memfd_luo_format *format,
+			      struct memfd_luo_meta *meta)
+{
+	const char *name = file->f_path.dentry->d_name.name;
+	struct inode *inode = file_inode(file);
+	int seals = memfd_get_seals(file);
+
+	if (seals < 0)
+		return seals;
+	*meta = (struct memfd_luo_meta) {
+		.size = i_size_read(inode),
+		.pos = file->f_pos,
+		.seals = seals,
+		.flags = memfd_luo_flags(file),
+		.uid = from_kuid(&init_user_ns, inode->i_uid),
+		.gid = from_kgid(&init_user_ns, inode->i_gid),
+		.mode = inode->i_mode & S_IALLUGO,
+		/* Another file's name is not one that a memfd can have. */
+		.name = str_has_prefix(name, "memfd:") ? name : "memfd:",
+	};
+	return meta->seals & ~MEMFD_LUO_ALL_SEALS || meta->flags & ~format->flags ||
+	       memfd_luo_has_acl(inode) ? -EOPNOTSUPP : 0;
+}
+
+static int memfd_luo_save(struct memfd_luo_out *out, struct file *file)
+{
+	struct memfd_luo_meta meta;
+
+	return memfd_luo_get_meta(file, out->format, &meta) ?: out->format->save(out, &meta);
+}
+
+/* Owner and mode come first: what F_SEAL_EXEC brings along depends on the mode. */
+static int memfd_luo_set_owner(struct inode *inode, const struct memfd_luo_meta *meta)
+{
+	kuid_t uid = make_kuid(&init_user_ns, meta->uid);
+	kgid_t gid = make_kgid(&init_user_ns, meta->gid);
+
+	if (!uid_valid(uid) || !gid_valid(gid))
+		return -EINVAL;
+	inode->i_uid = uid;
+	inode->i_gid = gid;
+	inode->i_mode = (inode->i_mode & ~S_IALLUGO) | meta->mode;
 	return 0;
 }
 
-/**
- * memfd_luo_end_add() - a page was put into a hole of a file
- * @inode: the file's inode
- * @folio: the page, locked; or NULL when there was none to be had
- *
- * Return: 0; or a negative errno when it cannot be preserved, and must not stay.
- */
-int memfd_luo_end_add(struct inode *inode, struct folio *folio)
+static struct file *memfd_luo_make_file(const struct memfd_luo_meta *meta)
 {
-	struct memfd_luo_out *out = SHMEM_I(inode)->luo;
+	unsigned int flags = MFD_ALLOW_SEALING;
+	struct inode *inode;
+	struct file *file;
 	int err = 0;
 
-	if (memfd_luo_is_walker(inode))
-		return 0;
-	if (out && folio) {
-		folio_get(folio);
-		err = memfd_luo_add(out, folio);
-		if (err)
-			folio_put(folio);
-	}
-	filemap_invalidate_unlock_shared(inode->i_mapping);
-	return err;
-}
+	/* Else F_SEAL_EXEC would bring seals along that the file did not have. */
+	if (meta->seals & F_SEAL_EXEC)
+		flags |= MFD_NOEXEC_SEAL;
 
-/* How many folios the file has up to @last, be they in swap. */
-static u64 memfd_luo_count(struct address_space *mapping, pgoff_t last)
-{
-	XA_STATE(xas, &mapping->i_pages, 0);
-	void *entry;
-	u64 nr = 0;
-
-	guard(rcu)();
-	xas_for_each(&xas, entry, last) {
-		if (xas_retry(&xas, entry))
-			continue;
-		if (++nr % XA_CHECK_SCHED == 0) {
-			xas_pause(&xas);
-			cond_resched_rcu();
-		}
-	}
-	return nr;
-}
-
-/*
- * Hold a folio that is in the page cache, if that takes nothing else: it may have
- * to be moved, zeroed or waited for. Where it may stay is the same for all of a
- * page block; the last one is in @block. Called with the mapping's lock held.
- */
-static bool memfd_luo_try_hold(struct folio *folio, unsigned long *block)
-{
-	bool ok;
-
-	if (!folio_trylock(folio))
-		return false;
-	ok = folio_test_uptodate(folio) && folio_test_dirty(folio);
-	if (ok && folio_pfn(folio) >> pageblock_order != *block) {
-		ok = folio_is_longterm_pinnable(folio);
-		*block = ok ? folio_pfn(folio) >> pageblock_order : ULONG_MAX;
-	}
-	if (ok)
-		folio_get(folio);
-	folio_unlock(folio);
-	return ok;
-}
-
-/*
- * Hold and preserve the folios from @index on, up to @last, as long as that is
- * easy; at most a batch. Return how many extents they are, and set @index to the
- * next one that the file has, behind @last when there is none.
- */
-static int memfd_luo_preserve_easy(struct memfd_luo_out *out, struct address_space *mapping,
-				   pgoff_t *index, pgoff_t last)
-{
-	struct memfd_luo_extent extents[MEMFD_LUO_EXTENTS];
-	XA_STATE(xas, &mapping->i_pages, *index);
-	unsigned long block = ULONG_MAX;
-	int nr = 0, nr_folios = 0, err, i;
-	struct folio *folio;
-	bool follows;
-
-	*index = last + 1;
-	xas_lock_irq(&xas);
-	xas_for_each(&xas, folio, last) {
-		follows = nr && !xa_is_value(folio) && memfd_luo_follows(&extents[nr - 1], folio);
-		if (nr_folios++ == MEMFD_LUO_BATCH || (nr == ARRAY_SIZE(extents) && !follows) ||
-		    xa_is_value(folio) || !memfd_luo_try_hold(folio, &block)) {
-			*index = xas.xa_index;
-			break;
-		}
-		if (follows)
-			extents[nr - 1].nr += folio_nr_pages(folio);
-		else
-			extents[nr++] = memfd_luo_extent_of(folio);
-	}
-	xas_unlock_irq(&xas);
-
-	guard(mutex)(&out->lock);
-	for (i = 0; i < nr; i++) {
-		err = out->format->add(out, &extents[i]);
-		if (err) {
-			while (i < nr)
-				memfd_luo_put(out, &extents[i++]);
-			return err;
-		}
-	}
-	return nr;
-}
-
-/* The same for the one folio at @index, be it in swap, or where it cannot stay. */
-static int memfd_luo_preserve_hard(struct memfd_luo_out *out, struct file *file, pgoff_t *index)
-{
-	loff_t start = (loff_t)*index << PAGE_SHIFT;
-	struct folio *folio;
-	pgoff_t offset;
-	long nr;
-	int err;
-
-	/* This moves it out of CMA, and gets it back from swap. */
-	nr = memfd_pin_folios(file, start, start, &folio, 1, &offset);
-	if (nr < 0)
-		return nr;
-	*index = folio_next_index(folio);
-	folio_lock(folio);
-	err = memfd_luo_add(out, folio);
-	if (!err)
-		folio_get(folio);
-	folio_unlock(folio);
-	unpin_folio(folio);
-	return err;
-}
-
-static int memfd_luo_preserve_folios(struct memfd_luo_out *out, struct file *file)
-{
-	struct address_space *mapping = file->f_mapping;
-	loff_t size = i_size_read(file_inode(file));
-	pgoff_t index = 0, last;
-	int err = 0;
-
-	if (!size)
-		return 0;
-	last = (size - 1) >> PAGE_SHIFT;
-
-	if (out->format->reserve)
-		err = out->format->reserve(out, memfd_luo_count(mapping, last));
-
-	while (!err && index <= last) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		err = memfd_luo_preserve_easy(out, mapping, &index, last);
-		/* Nothing was easy, and there is something. */
-		if (!err && index <= last)
-			err = memfd_luo_preserve_hard(out, file, &index);
-		err = min(err, 0);
-		cond_resched();
-	}
-	if (!err && out->format->close)
-		err = out->format->close(out);
-	return err;
-}
-
-/* Free what told of a file, and nothing else. */
-static void memfd_luo_out_drop(struct memfd_luo_out *out)
-{
-	out->format->free(out);
-	mutex_destroy(&out->lock);
-	kfree_rcu(out, rcu);
-}
-
-static void memfd_luo_out_free(struct memfd_luo_out *out)
-{
-	out->format->unpreserve(out);
-	out->format->each(out, memfd_luo_put, out);
-	memfd_luo_out_drop(out);
-}
-
-static struct memfd_luo_out *memfd_luo_out_alloc(const struct memfd_luo_format *format)
-{
-	struct memfd_luo_out *out = kzalloc_obj(*out, GFP_KHO);
-	int err;
-
-	if (!out)
+	file = memfd_alloc_file(meta->name, flags);
+	/* No memory for the inode is no space, to tmpfs. */
+	if (file == ERR_PTR(-ENOSPC))
 		return ERR_PTR(-ENOMEM);
-	out->format = format;
-	err = format->alloc(out);
+	if (IS_ERR(file))
+		return file;
+	inode = file_inode(file);
+	if (meta->has_owner)
+		err = memfd_luo_set_owner(inode, meta);
+	if (!err)
+		err = memfd_add_seals(file, meta->seals);
 	if (err) {
-		kfree(out);
+		fput(file);
 		return ERR_PTR(err);
 	}
-	mutex_init(&out->lock);
-	return out;
+	if (meta->flags & MEMFD_V4_APPEND) {
+		file->f_flags |= O_APPEND;
+		file->f_iocb_flags = iocb_flags(file);
+	}
+	if (meta->flags & MEMFD_V4_NOSWAP) {
+		SHMEM_I(inode)->flags |= SHMEM_F_LOCKED;
+		mapping_set_unevictable(inode->i_mapping);
+	}
+	vfs_setpos(file, meta->pos, MAX_LFS_FILESIZE);
+	i_size_write(inode, meta->size);
+	return file;
 }
+
+/* Preserving a file */
 
 static int memfd_luo_preserve(struct liveupdate_file_op_args *args)
 {
@@ -376,30 +221,16 @@ static int memfd_luo_preserve(struct liveupdate_file_op_args *args)
 	if ((args->file->f_mode & (FMODE_READ | FMODE_WRITE)) != (FMODE_READ | FMODE_WRITE))
 		return -EACCES;
 
-	/* Nothing becomes pending that was not, so it stays that way. */
-	err = memfd_luo_populate_all(inode);
-	if (err)
-		return err;
 	out = memfd_luo_out_alloc(memfd_luo_format(args->handler));
 	if (IS_ERR(out))
 		return PTR_ERR(out);
-
-	inode_lock(inode);
-	filemap_invalidate_lock(inode->i_mapping);
-	shmem_freeze(inode, true);
-	WRITE_ONCE(out->walker, current);
-	WRITE_ONCE(SHMEM_I(inode)->luo, out);
-	err = out->format->save(out, args->file, i_size_read(inode));
-	if (!err)
-		err = memfd_luo_preserve_folios(out, args->file);
-	WRITE_ONCE(out->walker, NULL);
+	err = memfd_luo_lock(inode);
 	if (err) {
-		WRITE_ONCE(SHMEM_I(inode)->luo, NULL);
-		shmem_freeze(inode, false);
+		memfd_luo_out_drop(out);
+		return err;
 	}
-	filemap_invalidate_unlock(inode->i_mapping);
-	inode_unlock(inode);
-
+	err = memfd_luo_save(out, args->file) ?: memfd_luo_preserve_pages(out, inode);
+	memfd_luo_unlock(inode);
 	if (err) {
 		memfd_luo_out_free(out);
 		return err;
@@ -411,25 +242,22 @@ static int memfd_luo_preserve(struct liveupdate_file_op_args *args)
 
 static void memfd_luo_unpreserve(struct liveupdate_file_op_args *args)
 {
-	struct inode *inode = file_inode(args->file);
-
-	inode_lock(inode);
-	filemap_invalidate_lock(inode->i_mapping);
-	WRITE_ONCE(SHMEM_I(inode)->luo, NULL);
-	shmem_freeze(inode, false);
-	filemap_invalidate_unlock(inode->i_mapping);
-	inode_unlock(inode);
-
+	memfd_luo_unpreserve_pages(file_inode(args->file));
 	memfd_luo_out_free(args->private_data);
+}
+
+static int memfd_luo_add_copy(void *arg, const struct luo_extent *extent)
+{
+	struct memfd_luo_out *out = arg;
+
+	return luo_extent_is_poisoned(extent) ? -EHWPOISON : out->format->add(out, extent);
 }
 
 static int memfd_luo_copy(struct memfd_luo_out *out, struct memfd_luo_out *from, struct file *file)
 {
 	int err;
 
-	err = out->format->save(out, file, i_size_read(file_inode(file)));
-	if (!err)
-		err = from->format->each(from, out->format->add, out);
+	err = memfd_luo_save(out, file) ?: from->format->each(from, memfd_luo_add_copy, out);
 	if (!err && out->format->close)
 		err = out->format->close(out);
 	return err;
@@ -451,16 +279,18 @@ static int memfd_luo_convert(struct liveupdate_file_op_args *args,
 		return PTR_ERR(out);
 
 	filemap_invalidate_lock(inode->i_mapping);
+	memfd_luo_hold_in(inode);
 	out->walker = current;
 	err = memfd_luo_copy(out, from, args->file);
 	WRITE_ONCE(out->walker, NULL);
 	if (err)
 		swap(from, out);
 	else
-		WRITE_ONCE(SHMEM_I(inode)->luo, out);
+		WRITE_ONCE(SHMEM_I(inode)->luo_out, out);
 	/* Now @from goes, whichever that is. */
 	from->format->unpreserve(from);
 	WARN_ON_ONCE(out->format->preserve(out));
+	memfd_luo_unlock_in(inode);
 	filemap_invalidate_unlock(inode->i_mapping);
 
 	memfd_luo_out_drop(from);
@@ -471,139 +301,187 @@ static int memfd_luo_convert(struct liveupdate_file_op_args *args,
 	return 0;
 }
 
+static int memfd_luo_check(struct liveupdate_file_op_args *args)
+{
+	struct memfd_luo_out *out = args->private_data;
+	struct memfd_luo_meta meta;
+
+	return memfd_luo_get_meta(args->file, out->format, &meta) ?:
+	       memfd_luo_check_pages(out, args->file->f_mapping);
+}
+
 static int memfd_luo_freeze(struct liveupdate_file_op_args *args)
 {
-	struct address_space *mapping = args->file->f_mapping;
 	struct memfd_luo_out *out = args->private_data;
-	int err;
 
-	err = out->format->save(out, args->file, i_size_read(file_inode(args->file)));
-	if (err)
-		return err;
-
-	/* Who holds the lock finishes what it is putting in, others will wait. */
-	filemap_invalidate_lock(mapping);
-	atomic_inc(&memfd_luo_nr_frozen);
-	filemap_invalidate_unlock(mapping);
-	return 0;
+	return memfd_luo_save(out, args->file) ?:
+	       memfd_luo_freeze_pages(out, args->file->f_mapping);
 }
 
 static void memfd_luo_unfreeze(struct liveupdate_file_op_args *args)
 {
-	if (atomic_dec_and_test(&memfd_luo_nr_frozen))
-		wake_up_all(&memfd_luo_thaw_wait);
+	memfd_luo_unfreeze_pages();
 }
 
-/* Owner and mode come first: what F_SEAL_EXEC brings along depends on the mode. */
-static int memfd_luo_set_owner(struct inode *inode, const struct memfd_luo_in *in)
+/* What the previous kernel handed over */
+
+/* Have a file that is new, with all its pages. They are charged to the caller. */
+static struct file *memfd_luo_fill(const struct memfd_luo_format *format, u64 data)
 {
-	kuid_t uid = make_kuid(&init_user_ns, in->uid);
-	kgid_t gid = make_kgid(&init_user_ns, in->gid);
-
-	if (!uid_valid(uid) || !gid_valid(gid))
-		return -EINVAL;
-	inode->i_uid = uid;
-	inode->i_gid = gid;
-	inode->i_mode = (inode->i_mode & ~S_IALLUGO) | in->mode;
-	return 0;
-}
-
-static struct file *memfd_luo_make_file(const struct memfd_luo_in *in)
-{
-	unsigned int flags = MFD_ALLOW_SEALING;
-	struct file *file;
-	int err = 0;
-
-	/* Else F_SEAL_EXEC would bring seals along that the file did not have. */
-	if (in->seals & F_SEAL_EXEC &&
-	    (in->seals & MEMFD_LUO_EXEC_SEALS) != MEMFD_LUO_EXEC_SEALS)
-		flags |= MFD_NOEXEC_SEAL;
-
-	file = memfd_alloc_file(in->name, flags);
-	/* No memory for the inode is no space, to tmpfs. */
-	if (file == ERR_PTR(-ENOSPC))
-		return ERR_PTR(-ENOMEM);
-	if (IS_ERR(file))
-		return file;
-	if (in->has_owner)
-		err = memfd_luo_set_owner(file_inode(file), in);
-	if (!err)
-		err = memfd_add_seals(file, in->seals);
-	if (err) {
-		fput(file);
-		return ERR_PTR(err);
-	}
-	vfs_setpos(file, in->pos, MAX_LFS_FILESIZE);
-	i_size_write(file_inode(file), in->size);
-	return file;
-}
-
-/* Have the file, with all its folios or none: they are charged to who retrieves it. */
-static struct file *memfd_luo_fill(struct memfd_luo_in *in)
-{
+	struct memfd_luo_pass pass = {};
+	struct memfd_luo_meta meta;
 	struct file *file;
 	int err;
 
-	err = memfd_luo_claim(in);
+	err = format->load(format, data, &meta);
 	if (err)
 		return ERR_PTR(err);
-	file = memfd_luo_make_file(in);
+	file = memfd_luo_make_file(&meta);
 	if (IS_ERR(file))
 		return file;
-	err = memfd_luo_attach(file_inode(file), in);
-	if (err) {
-		fput(file);
-		return ERR_PTR(err);
-	}
+	pass.inode = file_inode(file);
+
+	err = memfd_luo_begin_in(pass.inode) ?: memfd_luo_claim(format, data, meta.size, &pass);
+	if (err)
+		goto err_put;
+	err = memfd_luo_finish_in(pass.inode, pass.nr_pages);
+	if (err)
+		goto err_unclaim;
+	memfd_luo_drop(format, data, false);
 	return file;
+
+err_unclaim:
+	memfd_luo_unclaim(format, data, &pass);
+err_put:
+	fput(file);
+	return ERR_PTR(err);
 }
 
 static int memfd_luo_retrieve(struct liveupdate_file_op_args *args)
 {
-	struct memfd_luo_in *in = args->private_data;
 	struct file *file;
+	int err;
 
-	if (!in) {
-		in = memfd_luo_format(args->handler)->read(args->serialized_data, GFP_KHO);
-		if (IS_ERR(in))
-			return PTR_ERR(in);
-		args->private_data = in;
-	}
-
-	file = memfd_luo_fill(in);
+	err = mutex_lock_killable(&memfd_luo_in_lock);
+	if (err)
+		return err;
+	file = memfd_luo_fill(memfd_luo_format(args->handler), args->serialized_data);
+	mutex_unlock(&memfd_luo_in_lock);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-
 	args->file = file;
-	args->private_data = NULL;
 	return 0;
+}
+
+/* Tell of what came in another format. */
+static struct memfd_luo_out *memfd_luo_translate(const struct memfd_luo_format *format, u64 data,
+						 const struct memfd_luo_format *to,
+						 const struct memfd_luo_meta *meta)
+{
+	struct memfd_luo_out *out;
+	struct memfd_luo_visitor visitor = { .extent = memfd_luo_add_copy };
+	int err;
+
+	if (meta->flags & ~to->flags)
+		return ERR_PTR(-EOPNOTSUPP);
+	out = memfd_luo_out_alloc(to);
+	if (IS_ERR(out))
+		return out;
+	visitor.arg = out;
+	out->walker = current;
+	err = to->save(out, meta) ?: format->walk(data, &visitor);
+	if (!err && to->close)
+		err = to->close(out);
+	out->walker = NULL;
+	if (!err)
+		return out;
+	memfd_luo_out_free(out);
+	return ERR_PTR(err);
+}
+
+static int memfd_luo_carry_as(struct liveupdate_file_op_args *args,
+			      const struct memfd_luo_format *to, struct memfd_luo_meta *meta)
+{
+	const struct memfd_luo_format *format = memfd_luo_format(args->handler);
+	struct memfd_luo_out *out;
+
+	if (to == format)
+		return memfd_luo_hold(format, args->serialized_data);
+
+	/* It had no owner, so it is root's, as if root had retrieved it. */
+	if (!format->has_owner)
+		meta->mode = meta->seals & F_SEAL_EXEC ? 0666 : 0777;
+	out = memfd_luo_translate(format, args->serialized_data, to, meta);
+	if (IS_ERR(out))
+		return PTR_ERR(out);
+	args->private_data = out;
+	args->serialized_data = to->phys(out);
+	return 0;
+}
+
+/* Claiming it all first tells whether it is as it should be. */
+static int memfd_luo_carry(struct liveupdate_file_op_args *args,
+			   struct liveupdate_file_handler *to)
+{
+	const struct memfd_luo_format *format = memfd_luo_format(args->handler);
+	u64 data = args->serialized_data;
+	struct memfd_luo_pass pass = {};
+	struct memfd_luo_meta meta;
+	int err;
+
+	guard(mutex)(&memfd_luo_in_lock);
+	err = format->load(format, data, &meta) ?: memfd_luo_claim(format, data, meta.size, &pass);
+	if (err)
+		return err;
+	err = memfd_luo_carry_as(args, memfd_luo_format(to), &meta);
+	memfd_luo_unclaim(format, data, &pass);
+	return err;
+}
+
+static void memfd_luo_uncarry(struct liveupdate_file_op_args *args)
+{
+	const struct memfd_luo_format *format = memfd_luo_format(args->handler);
+
+	if (args->private_data) {
+		memfd_luo_out_free(args->private_data);
+		return;
+	}
+	guard(mutex)(&memfd_luo_in_lock);
+	memfd_luo_unhold(format, args->serialized_data);
 }
 
 static void memfd_luo_finish(struct liveupdate_file_op_args *args)
 {
-	struct memfd_luo_in *in = args->private_data;
+	const struct memfd_luo_format *format = memfd_luo_format(args->handler);
+	struct memfd_luo_pass pass = {};
+	struct memfd_luo_meta meta;
+	int err;
 
 	if (args->retrieve_status > 0)
 		return;
+	guard(mutex)(&memfd_luo_in_lock);
+	err = format->load(format, args->serialized_data, &meta) ?:
+	      memfd_luo_claim(format, args->serialized_data, meta.size, &pass);
 	/* Nobody could be told that it failed. */
-	if (!in)
-		in = memfd_luo_format(args->handler)->read(args->serialized_data,
-							   GFP_KERNEL | __GFP_NOFAIL);
-	if (IS_ERR(in)) {
-		pr_warn("what was saved is damaged, memory stays reserved: %pe\n", in);
-		return;
-	}
-
-	memfd_luo_put_folios(in);
-	memfd_luo_in_free(in);
+	if (err)
+		pr_warn("what was saved is damaged, memory stays reserved: %pe\n", ERR_PTR(err));
+	else
+		memfd_luo_drop(format, args->serialized_data, true);
 }
 
-/* A kernel that hands over in another kernel's format means to go to such a one. */
 static bool memfd_luo_can_preserve(struct liveupdate_file_handler *handler,
 				   struct file *file)
 {
-	return shmem_file(file) && !file_inode(file)->i_nlink &&
-	       memfd_luo_format(handler)->is_stock == liveupdate_is_stock_format();
+	const struct memfd_luo_format *format = memfd_luo_format(handler);
+	struct inode *inode = file_inode(file);
+
+	if (!shmem_file(file))
+		return false;
+	/* One that is preserved may have got a name since, which changes nothing. */
+	if (inode->i_nlink && !READ_ONCE(SHMEM_I(inode)->luo_out))
+		return false;
+	/* memfd-v2 has no other format beside it: preserve() says what it cannot tell. */
+	return format == &memfd_luo_v2 || !(memfd_luo_flags(file) & ~format->flags);
 }
 
 static unsigned long memfd_luo_get_id(struct file *file)
@@ -613,12 +491,18 @@ static unsigned long memfd_luo_get_id(struct file *file)
 
 static int memfd_luo_get_size(struct liveupdate_file_op_args *args, u64 *size)
 {
-	struct memfd_luo_in *in = args->private_data;
+	const struct memfd_luo_format *format = memfd_luo_format(args->handler);
+	struct memfd_luo_meta meta;
+	int err;
 
-	if (!in)
-		return memfd_luo_format(args->handler)->read_size(args->serialized_data, size);
-	*size = in->size;
-	return 0;
+	err = mutex_lock_killable(&memfd_luo_in_lock);
+	if (err)
+		return err;
+	err = format->load(format, args->serialized_data, &meta);
+	mutex_unlock(&memfd_luo_in_lock);
+	if (!err)
+		*size = meta.size;
+	return err;
 }
 
 static const struct liveupdate_file_ops memfd_luo_ops = {
@@ -626,29 +510,69 @@ static const struct liveupdate_file_ops memfd_luo_ops = {
 	.preserve = memfd_luo_preserve,
 	.unpreserve = memfd_luo_unpreserve,
 	.convert = memfd_luo_convert,
+	.check = memfd_luo_check,
 	.freeze = memfd_luo_freeze,
 	.unfreeze = memfd_luo_unfreeze,
 	.retrieve = memfd_luo_retrieve,
+	.carry = memfd_luo_carry,
+	.uncarry = memfd_luo_uncarry,
 	.finish = memfd_luo_finish,
 	.get_id = memfd_luo_get_id,
 	.get_size = memfd_luo_get_size,
 	.owner = THIS_MODULE,
 };
 
-LIVEUPDATE_FILE_HANDLER(memfd_luo_handler_v2, MEMFD_LUO_FH_COMPATIBLE, &memfd_luo_ops);
-LIVEUPDATE_FILE_HANDLER(memfd_luo_handler_v3, MEMFD_V3_COMPATIBLE, &memfd_luo_ops);
+LIVEUPDATE_FILE_HANDLER_ABI(memfd_luo_handler_v2, MEMFD_LUO_FH_COMPATIBLE, &memfd_luo_ops,
+			    LUO_ABI_COMPATIBLE);
+LIVEUPDATE_FILE_HANDLER_ABI(memfd_luo_handler_v3, MEMFD_V3_COMPATIBLE, &memfd_luo_ops,
+			    LUO_FDT_COMPATIBLE);
+LIVEUPDATE_FILE_HANDLER_ABI(memfd_luo_handler_v4, MEMFD_V4_COMPATIBLE, &memfd_luo_ops,
+			    LUO_FDT_COMPATIBLE);
+
+static const struct {
+	struct liveupdate_file_handler *handler;
+	const struct memfd_luo_format *format;
+} memfd_luo_formats[] = {
+	/* In the order in which they are asked whether a file is theirs: most are v3's */
+	{ &memfd_luo_handler_v3, &memfd_luo_v3 },
+	{ &memfd_luo_handler_v4, &memfd_luo_v4 },
+	{ &memfd_luo_handler_v2, &memfd_luo_v2 },
+};
 
 static const struct memfd_luo_format *memfd_luo_format(struct liveupdate_file_handler *handler)
 {
-	return handler == &memfd_luo_handler_v2 ? &memfd_luo_v2 : &memfd_luo_v3;
+	int i = 0;
+
+	while (memfd_luo_formats[i].handler != handler)
+		i++;
+	return memfd_luo_formats[i].format;
 }
+
+static const struct shmem_luo_ops memfd_luo_shmem_ops = {
+	.begin_add = memfd_luo_begin_add,
+	.end_add = memfd_luo_end_add,
+	.get_pending = memfd_luo_get_pending,
+	.wait_pending = memfd_luo_wait_pending,
+	.put_pending = memfd_luo_put_pending,
+	.split_pending = memfd_luo_split_pending,
+	.evict = memfd_luo_evict,
+};
+
+DEFINE_STATIC_KEY_FALSE(shmem_luo_key);
+const struct shmem_luo_ops *shmem_luo_ops __ro_after_init = &memfd_luo_shmem_ops;
 
 static int __init memfd_luo_init(void)
 {
-	int err = liveupdate_register_file_handler(&memfd_luo_handler_v2);
+	int i, err;
 
-	if (!err)
-		err = liveupdate_register_file_handler(&memfd_luo_handler_v3);
-	return err == -EOPNOTSUPP ? 0 : err;
+	if (!liveupdate_enabled())
+		return 0;
+	static_branch_enable(&shmem_luo_key);
+	for (i = 0; i < ARRAY_SIZE(memfd_luo_formats); i++) {
+		err = liveupdate_register_file_handler(memfd_luo_formats[i].handler);
+		if (err)
+			return err;
+	}
+	return 0;
 }
 late_initcall(memfd_luo_init);

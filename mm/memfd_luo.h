@@ -1,41 +1,73 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Between the files of the handler for memfds:
+ * Between the files of the handlers for memfds. A call goes down only:
  *
- *   memfd_luo.c       the handlers, and what the file system is asked for
- *   memfd_luo_out.c   writes the formats, memfd-v2 and memfd-v3
- *   memfd_luo_in.c    reads them
- *   memfd_luo_lazy.c  puts the folios of a file that is back into it
+ *   memfd_luo.c          the handlers
+ *   memfd_luo_out.c      the pages of a file that is preserved
+ *   memfd_luo_in.c       what the previous kernel handed over
+ *   memfd_luo_pending.c  pages that are not in the page cache yet
+ *   memfd_luo_v2.c       the format memfd-v2
+ *   memfd_luo_v3.c       the formats memfd-v3 and memfd-v4
+ *   luo_extent.c         extents of any file type, over KHO
  */
 #ifndef _MM_MEMFD_LUO_H
 #define _MM_MEMFD_LUO_H
 
+#include <linux/swap.h> /* 7.2: leafops.h needs it */
+#include <linux/leafops.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
 
+#include "luo_extent.h"
+
+struct address_space;
 struct file;
 struct folio;
 struct inode;
 struct memfd_luo_folio_ser;
 struct memfd_luo_ser;
-struct memfd_v3_extent;
 struct memfd_v3_page;
 struct memfd_v3_ser;
 struct task_struct;
 
 /**
- * struct memfd_luo_out - a preserved file
+ * struct memfd_luo_meta - what is handed over of a file besides its pages
+ * @size:      its size, in bytes
+ * @pos:       its position
+ * @seals:     F_SEAL_*
+ * @flags:     MEMFD_V4_*
+ * @uid:       its owner, where it @has_owner
+ * @gid:       its group, likewise
+ * @mode:      its permissions, likewise
+ * @has_owner: the format tells of owner, group, permissions
+ * @name:      its name, "memfd:...", which is good as long as the file is, or the lock held
+ */
+struct memfd_luo_meta {
+	u64 size;
+	u64 pos;
+	u32 seals;
+	u32 flags;
+	u32 uid;
+	u32 gid;
+	u32 mode;
+	bool has_owner;
+	const char *name;
+};
+
+/**
+ * struct memfd_luo_out - a file that is preserved
  * @lock:     protects the rest while pages come in: invalidate_lock is only
  *            shared by those who put them there
- * @format:   what it is handed over in
+ * @format:   the format that it is handed over in
  * @v2:       what is handed over in memfd-v2,
  * @entries:  its folios, in memory from vmalloc() that is preserved too,
+ * @orders:   the order of each,
  * @capacity: and how many there is room for
  * @v3:       what is handed over in memfd-v3,
  * @last:     its last page of extents, NULL when there is none,
  * @is_open:  and whether KHO was not told of the last extent yet
- * @walker:   who is preserving what the file has, holding invalidate_lock; it
- *            must not wait for itself should a page have gone under its hands
+ * @walker:   the task that is preserving what the file has, which holds
+ *            invalidate_lock
  * @rcu:      for looking at @walker without a lock
  */
 struct memfd_luo_out {
@@ -45,6 +77,7 @@ struct memfd_luo_out {
 		struct {
 			struct memfd_luo_ser *v2;
 			struct memfd_luo_folio_ser *entries;
+			u8 *orders;
 			u64 capacity;
 		};
 		struct {
@@ -58,111 +91,130 @@ struct memfd_luo_out {
 };
 
 /**
- * struct memfd_luo_extent - folios that follow each other in a file and in RAM
- * @index: of their first page in the file
- * @pfn:   of their first page in RAM
- * @nr:    how many pages they are
- * @first: how many folios the file has before, once they are claimed
- * @order: of each folio; above MAX_PAGE_ORDER, they are damaged
- * @flags: MEMFD_LUO_FOLIO_*
+ * struct memfd_luo_visitor - callbacks for what a file was handed over as
+ * @page:   Optional. Pages that list extents, and nobody else's, before they are
+ *          looked at
+ * @extent: Optional. An extent, which the callback may not rely on to be valid
+ * @done:   Optional. The same pages, when they are not looked at any more
+ * @arg:    the callbacks' own
+ *
+ * The first error that one of them returns ends the walk.
  */
-struct memfd_luo_extent {
-	u64 index;
-	u64 pfn;
-	u64 nr;
-	u64 first;
-	u8 order;
-	u8 flags;
+struct memfd_luo_visitor {
+	int (*page)(void *arg, u64 phys, unsigned int order);
+	int (*extent)(void *arg, const struct luo_extent *extent);
+	int (*done)(void *arg, u64 phys, unsigned int order);
+	void *arg;
 };
 
-#define MEMFD_LUO_DAMAGED	U8_MAX
-#define MEMFD_LUO_FOLIO_FLAGS	(MEMFD_LUO_FOLIO_DIRTY | MEMFD_LUO_FOLIO_UPTODATE)
-
 /**
- * struct memfd_luo_in - a file that is on its way back
- * @pos:         its position
- * @size:        its size, in bytes
- * @seals:       its seals
- * @uid:         its owner, where it @has_owner
- * @gid:         its group, likewise
- * @mode:        its permissions, likewise
- * @has_owner:   the format tells of owner, group, permissions
- * @name:        its name
- * @chunk_order: KHO has as many single pages as one where it can; 0: it never has
- * @extents:     what it has
- * @nr_extents:  how many of them there are
- * @is_claimed:  nobody else can have the folios
- * @nr_folios:   how many there are, once they are claimed,
- * @nr_pages:    and how many pages
- */
-struct memfd_luo_in {
-	u64 pos;
-	u64 size;
-	u32 seals;
-	u32 uid;
-	u32 gid;
-	u32 mode;
-	bool has_owner;
-	char name[256];
-	unsigned int chunk_order;
-	struct memfd_luo_extent *extents;
-	u64 nr_extents;
-	bool is_claimed;
-	u64 nr_folios;
-	u64 nr_pages;
-};
-
-typedef int (*memfd_luo_extent_fn)(struct memfd_luo_out *arg,
-				   const struct memfd_luo_extent *extent);
-
-/**
- * struct memfd_luo_format - what a file is handed over in
- * @alloc:      make what is to be handed over, of nothing yet
- * @reserve:    there are about to be as many folios; may be NULL
- * @add:        add folios, which are held, and have them preserved: all or none
+ * struct memfd_luo_format - a format that a file is handed over in
+ * @alloc:      begin with a file that has nothing yet
+ * @reserve:    as many folios are about to be added; may be NULL
+ * @add:        add an extent, and have it preserved: all or nothing
  * @close:      all that the file had was added; may be NULL
- * @save:       save what can change until the machine reboots; the size is given
- * @each:       call a function for all folios, in the order they were added in,
+ * @save:       save what can change until the machine reboots
+ * @each:       call a function for all extents, in the order they were added in,
  *              until it returns an error, which is returned
- * @preserve:   have KHO know of all folios; cannot fail where it did before
+ * @preserve:   have KHO know of all extents; cannot fail where it did before
  * @unpreserve: have KHO know of none of them
- * @free:       free what told of the file
+ * @free:       free what tells of the file
  * @phys:       the physical address that is handed over
- * @read:       take what told of a file from KHO, but for its folios
- * @read_size:  the size of a file that nothing was taken of, in bytes
- * @is_stock:   it is the base's
+ * @load:       read what a file was handed over as, but for its extents
+ * @walk:       visit its pages and extents; after @load succeeded, under the same
+ *              memfd_luo_in_lock
+ * @hold:       preserve what @load reads; may be NULL where @walk tells of all
+ * @unhold:     undo @hold
+ * @drop:       give up what @load reads; may be NULL likewise
+ * @magic:      what it begins with, if anything
+ * @flags:      those of &struct memfd_luo_meta that it can tell
+ * @has_owner:  it tells of owner, group, permissions and name
  */
 struct memfd_luo_format {
 	int (*alloc)(struct memfd_luo_out *out);
 	int (*reserve)(struct memfd_luo_out *out, u64 nr);
-	int (*add)(struct memfd_luo_out *out, const struct memfd_luo_extent *extent);
+	int (*add)(struct memfd_luo_out *out, const struct luo_extent *extent);
 	int (*close)(struct memfd_luo_out *out);
-	int (*save)(struct memfd_luo_out *out, struct file *file, u64 size);
-	int (*each)(struct memfd_luo_out *out, memfd_luo_extent_fn fn, struct memfd_luo_out *arg);
+	int (*save)(struct memfd_luo_out *out, const struct memfd_luo_meta *meta);
+	int (*each)(struct memfd_luo_out *out,
+		    int (*fn)(void *arg, const struct luo_extent *extent), void *arg);
 	int (*preserve)(struct memfd_luo_out *out);
 	void (*unpreserve)(struct memfd_luo_out *out);
 	void (*free)(struct memfd_luo_out *out);
 	u64 (*phys)(struct memfd_luo_out *out);
-	struct memfd_luo_in *(*read)(u64 data, gfp_t gfp);
-	int (*read_size)(u64 data, u64 *size);
-	bool is_stock;
+	int (*load)(const struct memfd_luo_format *format, u64 data,
+		    struct memfd_luo_meta *meta);
+	int (*walk)(u64 data, const struct memfd_luo_visitor *visitor);
+	int (*hold)(u64 data);
+	void (*unhold)(u64 data);
+	void (*drop)(u64 data);
+	u32 magic;
+	u32 flags;
+	bool has_owner;
 };
 
 extern const struct memfd_luo_format memfd_luo_v2;
 extern const struct memfd_luo_format memfd_luo_v3;
+extern const struct memfd_luo_format memfd_luo_v4;
 
-struct memfd_luo_in *memfd_luo_read_v2(u64 data, gfp_t gfp);
-struct memfd_luo_in *memfd_luo_read_v3(u64 data, gfp_t gfp);
-int memfd_luo_read_size_v2(u64 data, u64 *size);
-int memfd_luo_read_size_v3(u64 data, u64 *size);
-int memfd_luo_claim(struct memfd_luo_in *in);
-u64 memfd_luo_key(const struct memfd_luo_in *in, const struct memfd_luo_extent *extent, u64 pfn,
-		  unsigned int *order);
-void memfd_luo_restore(const struct memfd_luo_extent *extent, u64 key, unsigned int order);
-void memfd_luo_put_folios(struct memfd_luo_in *in);
-void memfd_luo_in_free(struct memfd_luo_in *in);
+/**
+ * struct memfd_luo_pass - what a walk has done
+ * @inode:      the new file that the pages become pending of; or NULL
+ * @file_pages: its size, in pages
+ * @nr_pages:   number of pages in the extents
+ * @nr_extents: number of extents
+ * @nr_lists:   number of pieces of memory that list them
+ * @claimed:    what does not count as memory yet
+ */
+struct memfd_luo_pass {
+	struct inode *inode;
+	u64 file_pages;
+	u64 nr_pages;
+	u64 nr_extents;
+	u64 nr_lists;
+	struct luo_claimed claimed;
+};
 
-int memfd_luo_attach(struct inode *inode, struct memfd_luo_in *in);
-int memfd_luo_populate_all(struct inode *inode);
+/* memfd_luo_out.c */
+bool memfd_luo_is_noswap(struct inode *inode);
+struct memfd_luo_out *memfd_luo_out_alloc(const struct memfd_luo_format *format);
+void memfd_luo_out_free(struct memfd_luo_out *out);
+void memfd_luo_out_drop(struct memfd_luo_out *out);
+int memfd_luo_lock(struct inode *inode);
+void memfd_luo_unlock(struct inode *inode);
+int memfd_luo_preserve_pages(struct memfd_luo_out *out, struct inode *inode);
+void memfd_luo_unpreserve_pages(struct inode *inode);
+int memfd_luo_check_pages(struct memfd_luo_out *out, struct address_space *mapping);
+int memfd_luo_freeze_pages(struct memfd_luo_out *out, struct address_space *mapping);
+void memfd_luo_unfreeze_pages(void);
+int memfd_luo_begin_add(struct inode *inode, gfp_t *gfp);
+int memfd_luo_end_add(struct inode *inode, struct folio *folio);
+
+/* memfd_luo_in.c */
+int memfd_luo_claim(const struct memfd_luo_format *format, u64 data, u64 size,
+		    struct memfd_luo_pass *pass);
+void memfd_luo_unclaim(const struct memfd_luo_format *format, u64 data,
+		       struct memfd_luo_pass *pass);
+void memfd_luo_drop(const struct memfd_luo_format *format, u64 data, bool all);
+int memfd_luo_hold(const struct memfd_luo_format *format, u64 data);
+void memfd_luo_unhold(const struct memfd_luo_format *format, u64 data);
+
+/* memfd_luo_pending.c */
+int memfd_luo_begin_in(struct inode *inode);
+int memfd_luo_pend(struct inode *inode, const struct luo_extent *extent);
+void memfd_luo_unpend_all(struct inode *inode);
+int memfd_luo_finish_in(struct inode *inode, u64 nr_pages);
+bool memfd_luo_pending_extent(void *entry, pgoff_t base, unsigned int order,
+			      struct luo_extent *extent);
+int memfd_luo_lock_in(struct inode *inode);
+void memfd_luo_hold_in(struct inode *inode);
+void memfd_luo_unlock_in(struct inode *inode);
+
+int memfd_luo_get_pending(struct inode *inode, pgoff_t index, struct folio **foliop,
+			  bool nowait, gfp_t gfp);
+int memfd_luo_wait_pending(struct inode *inode);
+void memfd_luo_put_pending(struct inode *inode, softleaf_t entry, unsigned long nr);
+void memfd_luo_split_pending(struct inode *inode, pgoff_t start, pgoff_t end);
+void memfd_luo_evict(struct inode *inode);
 
 #endif /* _MM_MEMFD_LUO_H */

@@ -1,514 +1,662 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Writing what is handed over of a memfd. Nothing is allocated once the reboot
- * is under way.
+ * The pages of a memfd that is preserved. What it has is held, and handed over; what
+ * is put into its holes, too. While the machine reboots, who wants to do so sleeps.
  */
 
-#include <linux/align.h>
-#include <linux/bitops.h>
+#include <linux/atomic.h>
 #include <linux/cleanup.h>
-#include <linux/container_of.h>
-#include <linux/cred.h>
-#include <linux/dcache.h>
 #include <linux/err.h>
-#include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/gfp.h>
-#include <linux/io.h>
+#include <linux/jump_label.h>
 #include <linux/kexec_handover.h>
-#include <linux/kho/abi/memfd.h>
-#include <linux/kho/abi/memfd_v3.h>
-#include <linux/list.h>
-#include <linux/memfd.h>
-#include <linux/minmax.h>
+#include <linux/math.h>
+#include <linux/migrate.h>
 #include <linux/mm.h>
-#include <linux/string.h>
-#include <linux/uidgid.h>
-#include <linux/vmalloc.h>
+#include <linux/mutex.h>
+#include <linux/pagemap.h>
+#include <linux/rcupdate_wait.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/shmem_fs.h>
+#include <linux/slab.h>
+#include <linux/swap.h>
+#include <linux/wait.h>
+#include <linux/xarray.h>
 
+#ifdef CONFIG_ARM64_MTE
+#include <asm/mte.h>
+#endif
+
+#include "internal.h"
 #include "memfd_luo.h"
 
-/* The seals of a file, -EOPNOTSUPP when there is one that the formats do not know */
-static int known_seals(struct file *file)
-{
-	int seals = memfd_get_seals(file);
+/* Folios that are taken at a time, and how many extents they can be */
+#define MEMFD_LUO_BATCH		256
+#define MEMFD_LUO_EXTENTS	16
 
-	return seals >= 0 && seals & ~MEMFD_LUO_ALL_SEALS ? -EOPNOTSUPP : seals;
+/* How often a folio is looked for that is not where it may stay */
+#define MEMFD_LUO_TRIES		10
+
+/* Files that are frozen, and those who wait until none is */
+static atomic_t memfd_luo_nr_frozen;
+static DECLARE_WAIT_QUEUE_HEAD(memfd_luo_thaw_wait);
+
+/**
+ * memfd_luo_is_noswap() - are a file's pages never written to swap?
+ * @inode: the file
+ *
+ * Return: whether they are unevictable, be the file preserved or not.
+ */
+bool memfd_luo_is_noswap(struct inode *inode)
+{
+	struct shmem_sb_info *sbinfo = inode->i_sb->s_fs_info;
+
+	return sbinfo->noswap || SHMEM_I(inode)->flags & SHMEM_F_LOCKED;
 }
 
-/* memfd-v2: an array of folios */
-
-/* Have room for @capacity entries; what is there is kept. */
-static int v2_resize(struct memfd_luo_out *out, u64 capacity)
+static bool memfd_luo_follows(const struct luo_extent *extent, struct folio *folio)
 {
-	struct memfd_luo_folio_ser *entries;
-	struct kho_vmalloc folios = {};
-	int err;
-
-	/* All of the file is a hole. */
-	if (!capacity)
-		return 0;
-	entries = __vcalloc(capacity, sizeof(*entries), GFP_KHO);
-	if (!entries)
-		return -ENOMEM;
-	err = kho_preserve_vmalloc(entries, &folios);
-	if (err) {
-		vfree(entries);
-		return err;
-	}
-
-	if (out->entries) {
-		memcpy(entries, out->entries, out->v2->nr_folios * sizeof(*entries));
-		kho_unpreserve_vmalloc(&out->v2->folios);
-		vfree(out->entries);
-	}
-	out->v2->folios = folios;
-	out->entries = entries;
-	out->capacity = capacity;
-	return 0;
+	return folio->index == extent->index + extent->nr &&
+	       folio_pfn(folio) == extent->pfn + extent->nr &&
+	       folio_order(folio) == extent->order;
 }
 
-static int v2_alloc(struct memfd_luo_out *out)
+static struct luo_extent memfd_luo_extent_of(struct folio *folio)
 {
-	struct memfd_luo_ser *ser = kho_alloc_preserve(sizeof(*ser));
-
-	if (IS_ERR(ser))
-		return PTR_ERR(ser);
-	out->v2 = ser;
-	return 0;
-}
-
-static void v2_add_folio(struct memfd_luo_out *out, u64 pfn, u64 index)
-{
-	out->entries[out->v2->nr_folios++] = (struct memfd_luo_folio_ser) {
-		.pfn = pfn,
-		.flags = MEMFD_LUO_FOLIO_FLAGS,
-		.index = index,
+	return (struct luo_extent) {
+		.index = folio->index,
+		.pfn = folio_pfn(folio),
+		.nr = folio_nr_pages(folio),
+		.order = folio_order(folio),
 	};
 }
 
-static int v2_add(struct memfd_luo_out *out, const struct memfd_luo_extent *extent)
+/* Tags are not memory that KHO knows of. */
+static bool memfd_luo_is_tagged(const struct luo_extent *extent)
 {
-	u64 nr_before = out->v2->nr_folios, done;
-	int err = 0;
+#ifdef CONFIG_ARM64_MTE
+	u64 pfn;
 
-	for (done = 0; done < extent->nr; done += 1UL << extent->order) {
-		if (out->v2->nr_folios == out->capacity)
-			err = v2_resize(out, max(2 * out->capacity,
-						 PAGE_SIZE / sizeof(*out->entries)));
-		if (!err)
-			err = kho_preserve_folio(pfn_folio(extent->pfn + done));
-		if (err)
-			goto err_unpreserve;
-		v2_add_folio(out, extent->pfn + done, extent->index + done);
-	}
-	return 0;
-
-err_unpreserve:
-	while (out->v2->nr_folios > nr_before)
-		kho_unpreserve_folio(pfn_folio(out->entries[--out->v2->nr_folios].pfn));
-	return err;
-}
-
-static int v2_save(struct memfd_luo_out *out, struct file *file, u64 size)
-{
-	int seals = known_seals(file);
-
-	if (seals < 0)
-		return seals;
-	out->v2->seals = seals;
-	out->v2->pos = file->f_pos;
-	out->v2->size = size;
-	return 0;
-}
-
-static int v2_each(struct memfd_luo_out *out, memfd_luo_extent_fn fn, struct memfd_luo_out *arg)
-{
-	struct folio *folio;
-	int err;
-	u64 i;
-
-	for (i = 0; i < out->v2->nr_folios; i++) {
-		folio = pfn_folio(out->entries[i].pfn);
-		err = fn(arg, &(struct memfd_luo_extent) {
-			.index = out->entries[i].index,
-			.pfn = out->entries[i].pfn,
-			.nr = folio_nr_pages(folio),
-			.order = folio_order(folio),
-		});
-		if (err)
-			return err;
+	for (pfn = extent->pfn; system_supports_mte() && pfn < luo_extent_end(extent); pfn++) {
+		if (page_mte_tagged(pfn_to_page(pfn)))
+			return true;
 		cond_resched();
 	}
-	return 0;
+#endif
+	return false;
 }
 
-static int preserve_folio(struct memfd_luo_out *out, const struct memfd_luo_extent *extent)
+/* Called with @out locked. */
+static int memfd_luo_add_extent(struct memfd_luo_out *out, const struct luo_extent *extent)
 {
-	return kho_preserve_folio(pfn_folio(extent->pfn));
+	if (luo_extent_is_poisoned(extent))
+		return -EHWPOISON;
+	if (memfd_luo_is_tagged(extent))
+		return -EOPNOTSUPP;
+	return out->format->add(out, extent);
 }
 
-static int v2_preserve(struct memfd_luo_out *out)
+/* Preserve a folio that is held and locked. */
+static int memfd_luo_add(struct memfd_luo_out *out, struct folio *folio)
 {
-	return v2_each(out, preserve_folio, out);
-}
-
-static int unpreserve_folio(struct memfd_luo_out *out, const struct memfd_luo_extent *extent)
-{
-	kho_unpreserve_folio(pfn_folio(extent->pfn));
-	return 0;
-}
-
-static void v2_unpreserve(struct memfd_luo_out *out)
-{
-	v2_each(out, unpreserve_folio, out);
-}
-
-static void v2_free(struct memfd_luo_out *out)
-{
-	if (out->entries) {
-		kho_unpreserve_vmalloc(&out->v2->folios);
-		vfree(out->entries);
-	}
-	kho_unpreserve_free(out->v2);
-}
-
-static u64 v2_phys(struct memfd_luo_out *out)
-{
-	return virt_to_phys(out->v2);
-}
-
-const struct memfd_luo_format memfd_luo_v2 = {
-	.alloc = v2_alloc,
-	.reserve = v2_resize,
-	.add = v2_add,
-	.save = v2_save,
-	.each = v2_each,
-	.preserve = v2_preserve,
-	.unpreserve = v2_unpreserve,
-	.free = v2_free,
-	.phys = v2_phys,
-	.read = memfd_luo_read_v2,
-	.read_size = memfd_luo_read_size_v2,
-	.is_stock = true,
-};
-
-/* memfd-v3: what is handed over of several files shares a page */
-
-/* Pages that have room for more, listed; page->private has a bit for each place that is used. */
-#define V3_SLOTS	MIN(PAGE_SIZE / MEMFD_V3_SER_SIZE, BITS_PER_LONG)
-static LIST_HEAD(v3_pages);
-static DEFINE_MUTEX(v3_pages_lock);
-
-static int v3_alloc(struct memfd_luo_out *out)
-{
-	struct page *page;
-	unsigned int slot;
-	void *mem;
-
-	guard(mutex)(&v3_pages_lock);
-	page = list_first_entry_or_null(&v3_pages, struct page, lru);
-	if (!page) {
-		mem = kho_alloc_preserve(PAGE_SIZE);
-		if (IS_ERR(mem))
-			return PTR_ERR(mem);
-		page = virt_to_page(mem);
-		set_page_private(page, 0);
-		list_add(&page->lru, &v3_pages);
-	}
-
-	slot = find_first_zero_bit(&page->private, V3_SLOTS);
-	__set_bit(slot, &page->private);
-	if (find_first_zero_bit(&page->private, V3_SLOTS) == V3_SLOTS)
-		list_del_init(&page->lru);
-	out->v3 = page_address(page) + slot * MEMFD_V3_SER_SIZE;
-	out->v3->magic = MEMFD_V3_MAGIC;
-	return 0;
-}
-
-static void v3_free_ser(struct memfd_luo_out *out)
-{
-	struct page *page = virt_to_page(out->v3);
-
-	guard(mutex)(&v3_pages_lock);
-	__clear_bit(offset_in_page(out->v3) / MEMFD_V3_SER_SIZE, &page->private);
-	memset(out->v3, 0, sizeof(*out->v3));
-	if (page->private) {
-		if (list_empty(&page->lru))
-			list_add(&page->lru, &v3_pages);
-		return;
-	}
-	list_del(&page->lru);
-	kho_unpreserve_free(page_address(page));
-}
-
-#define V3_PER_PAGE	((PAGE_SIZE - sizeof(struct memfd_v3_page)) / \
-			 sizeof(struct memfd_v3_extent))
-
-static struct memfd_v3_extent *v3_last(struct memfd_luo_out *out)
-{
-	if (out->last)
-		return &out->last->extents[out->last->nr - 1];
-	return out->v3->nr ? &out->v3->extents[out->v3->nr - 1] : NULL;
-}
-
-static struct memfd_v3_extent *v3_push(struct memfd_luo_out *out)
-{
-	struct memfd_v3_page *page;
-
-	if (!out->last && out->v3->nr < MEMFD_V3_NR_INLINE)
-		return &out->v3->extents[out->v3->nr++];
-	if (!out->last || out->last->nr == V3_PER_PAGE) {
-		page = kho_alloc_preserve(PAGE_SIZE);
-		if (IS_ERR(page))
-			return NULL;
-		*(out->last ? &out->last->next : &out->v3->more) = virt_to_phys(page);
-		out->last = page;
-	}
-	return &out->last->extents[out->last->nr++];
-}
-
-/* Of which order KHO is told of what begins at @pfn in an extent. */
-static unsigned int v3_key_order(const struct memfd_v3_extent *extent, u64 pfn)
-{
-	u64 chunk = 1UL << MEMFD_V3_CHUNK_ORDER;
-
-	if (extent->order)
-		return extent->order;
-	return IS_ALIGNED(pfn, chunk) && extent->pfn + extent->nr - pfn >= chunk ?
-	       MEMFD_V3_CHUNK_ORDER : 0;
-}
-
-static void v3_unpreserve_extent(const struct memfd_v3_extent *extent, u64 end)
-{
-	unsigned int order;
-	u64 pfn;
-
-	for (pfn = extent->pfn; pfn < end; pfn += 1UL << order) {
-		order = v3_key_order(extent, pfn);
-		kho_unpreserve_pages(pfn_to_page(pfn), 1UL << order);
-	}
-}
-
-static int v3_preserve_extent(const struct memfd_v3_extent *extent)
-{
-	unsigned int order;
-	u64 pfn;
+	const struct luo_extent extent = memfd_luo_extent_of(folio);
 	int err;
 
-	for (pfn = extent->pfn; pfn < extent->pfn + extent->nr; pfn += 1UL << order) {
-		order = v3_key_order(extent, pfn);
-		err = kho_preserve_pages(pfn_to_page(pfn), 1UL << order);
-		if (err) {
-			v3_unpreserve_extent(extent, pfn);
-			return err;
-		}
+	scoped_guard(mutex, &out->lock)
+		err = memfd_luo_add_extent(out, &extent);
+	if (err)
+		return err;
+
+	/*
+	 * Whether it is dirty and uptodate may change until the machine
+	 * reboots, and a clean folio may be dropped by the next kernel. So make
+	 * it both, for good.
+	 */
+	folio_mark_dirty(folio);
+	if (!folio_test_uptodate(folio)) {
+		folio_zero_range(folio, 0, folio_size(folio));
+		flush_dcache_folio(folio);
+		folio_mark_uptodate(folio);
 	}
 	return 0;
 }
 
-/* Have KHO told of the last extent, which has grown as far as it does. */
-static int v3_close(struct memfd_luo_out *out)
+static bool memfd_luo_is_walker(struct inode *inode)
 {
+	struct memfd_luo_out *out;
+
+	guard(rcu)();
+	out = READ_ONCE(SHMEM_I(inode)->luo_out);
+	return out && READ_ONCE(out->walker) == current;
+}
+
+/**
+ * memfd_luo_begin_add() - a page is about to be put into a hole
+ * @inode: the file
+ * @gfp:   adjusted for a page that will not be moved
+ *
+ * See struct shmem_luo_ops.
+ *
+ * Context: process context, no folio of the file locked. Sleeps while the machine
+ *          reboots.
+ * Return: 0, to be followed by memfd_luo_end_add(); or -EINTR when the caller is
+ * being killed.
+ */
+int memfd_luo_begin_add(struct inode *inode, gfp_t *gfp)
+{
+	/* It must not wait for itself should a page be gone that it goes for. */
+	if (memfd_luo_is_walker(inode))
+		return 0;
+
+	for (;;) {
+		filemap_invalidate_lock_shared(inode->i_mapping);
+		if (likely(!SHMEM_I(inode)->luo_out))
+			return 0;
+		if (!atomic_read(&memfd_luo_nr_frozen))
+			break;
+		filemap_invalidate_unlock_shared(inode->i_mapping);
+		if (wait_event_killable(memfd_luo_thaw_wait,
+					!atomic_read(&memfd_luo_nr_frozen)))
+			return -EINTR;
+	}
+	/* Neither from CMA, which KHO's scratch memory is, nor to be moved. */
+	*gfp &= ~__GFP_MOVABLE;
+	return 0;
+}
+
+/**
+ * memfd_luo_end_add() - a page was put into a hole, or was not
+ * @inode: the file
+ * @folio: the page, locked; or NULL
+ *
+ * Return: 0; or when it must not stay: -EAGAIN, and another one may; -ENOMEM; or
+ * -EHWPOISON.
+ */
+int memfd_luo_end_add(struct inode *inode, struct folio *folio)
+{
+	struct memfd_luo_out *out = SHMEM_I(inode)->luo_out;
 	int err = 0;
 
-	if (out->is_open) {
-		err = v3_preserve_extent(v3_last(out));
-		/* What is left open was not preserved, and is not unpreserved. */
+	if (memfd_luo_is_walker(inode))
+		return 0;
+	if (out && folio) {
+		/* Allocated before the file was preserved: its owner tries again. */
+		err = folio_is_longterm_pinnable(folio) ? memfd_luo_add(out, folio) : -EAGAIN;
 		if (!err)
-			out->is_open = false;
+			folio_get(folio);
 	}
+	filemap_invalidate_unlock_shared(inode->i_mapping);
 	return err;
 }
 
-static bool v3_follows(const struct memfd_v3_extent *last, const struct memfd_v3_extent *next)
+/* How many folios the file can have up to @last, be they in swap, or pending. */
+static u64 memfd_luo_count(struct address_space *mapping, pgoff_t last)
 {
-	return last && last->order == next->order && last->index + last->nr == next->index &&
-	       last->pfn + last->nr == next->pfn;
-}
+	XA_STATE(xas, &mapping->i_pages, 0);
+	u64 nr = 0, seen = 0;
+	void *entry;
 
-/* While the file is walked through, KHO is told of all of an extent at once. */
-static int v3_add_walked(struct memfd_luo_out *out, const struct memfd_v3_extent *extent)
-{
-	struct memfd_v3_extent *last = v3_last(out);
-	int err;
-
-	if (out->is_open && v3_follows(last, extent)) {
-		last->nr += extent->nr;
-		return 0;
+	guard(rcu)();
+	xas_for_each(&xas, entry, last) {
+		if (xas_retry(&xas, entry))
+			continue;
+		nr += xa_is_value(entry) ? 1UL << xas_get_order(&xas) : 1;
+		if (++seen % XA_CHECK_SCHED == 0) {
+			xas_pause(&xas);
+			cond_resched_rcu();
+		}
 	}
-	err = v3_close(out);
-	if (err)
-		return err;
-	last = v3_push(out);
-	if (!last)
-		return -ENOMEM;
-	*last = *extent;
-	out->is_open = true;
-	return 0;
+	return nr;
 }
 
 /*
- * Later it is told of a folio at a time. An extent that came so must not grow to
- * where it would have been told of a chunk.
+ * Hold a folio that is in the page cache, if that takes nothing else: it may have
+ * to be moved, zeroed or waited for. Where it may stay is the same for all of a
+ * page block; the last one is in @block. Called with the mapping's lock held.
  */
-static int v3_add_late(struct memfd_luo_out *out, const struct memfd_v3_extent *extent)
+static bool memfd_luo_try_hold(struct folio *folio, unsigned long *block)
 {
-	struct memfd_v3_extent *last = v3_last(out);
-	int err;
+	bool ok;
 
-	err = v3_preserve_extent(extent);
-	if (err)
-		return err;
-	if (v3_follows(last, extent) &&
-	    (last->order || !IS_ALIGNED(extent->pfn + 1, 1UL << MEMFD_V3_CHUNK_ORDER))) {
-		last->nr += extent->nr;
-		return 0;
+	if (!folio_trylock(folio))
+		return false;
+	ok = folio_test_uptodate(folio) && folio_test_dirty(folio);
+	if (ok && folio_pfn(folio) >> pageblock_order != *block) {
+		ok = folio_is_longterm_pinnable(folio);
+		*block = ok ? folio_pfn(folio) >> pageblock_order : ULONG_MAX;
 	}
-	last = v3_push(out);
-	if (!last) {
-		v3_unpreserve_extent(extent, extent->pfn + extent->nr);
-		return -ENOMEM;
-	}
-	*last = *extent;
-	return 0;
+	if (ok)
+		folio_get(folio);
+	folio_unlock(folio);
+	return ok;
 }
 
-static int v3_add(struct memfd_luo_out *out, const struct memfd_luo_extent *folios)
+/* The pages that are pending at the place that @xas has come to, if that is what they are. */
+static bool memfd_luo_take_pending(struct xa_state *xas, void *entry, struct luo_extent *extent)
 {
-	const struct memfd_v3_extent extent = {
-		.index = folios->index,
-		.pfn = folios->pfn,
-		.order = folios->order,
-		.nr = folios->nr,
-	};
-	int err = out->walker ? v3_add_walked(out, &extent) : v3_add_late(out, &extent);
+	unsigned int order = xas_get_order(xas);
 
-	if (!err)
-		out->v3->nr_pages += extent.nr;
+	return memfd_luo_pending_extent(entry, round_down(xas->xa_index, 1UL << order), order,
+					extent);
+}
+
+/*
+ * Hold and preserve the folios from @index on, up to @last, as long as that takes
+ * nothing else; at most a batch. Set @index to the first one that was not, behind
+ * @last when there is none. Return whether there were any, or a negative errno.
+ */
+static int memfd_luo_preserve_batch(struct memfd_luo_out *out, struct address_space *mapping,
+				    pgoff_t *index, pgoff_t last)
+{
+	struct luo_extent extents[MEMFD_LUO_EXTENTS] __uninitialized;
+	XA_STATE(xas, &mapping->i_pages, *index);
+	int nr = 0, nr_folios = 0, err, i;
+	unsigned long block = ULONG_MAX;
+	pgoff_t next = last + 1;
+	bool follows, ok;
+	void *entry;
+
+	xas_lock_irq(&xas);
+	xas_for_each(&xas, entry, last) {
+		follows = nr && !xa_is_value(entry) && memfd_luo_follows(&extents[nr - 1], entry);
+		/* A folio is not held before there is a place for it. */
+		ok = nr_folios++ < MEMFD_LUO_BATCH && (follows || nr < ARRAY_SIZE(extents));
+		if (ok && xa_is_value(entry))
+			ok = memfd_luo_take_pending(&xas, entry, &extents[nr]);
+		else if (ok)
+			ok = memfd_luo_try_hold(entry, &block);
+		if (!ok) {
+			next = xas.xa_index;
+			break;
+		}
+		if (follows)
+			extents[nr - 1].nr += folio_nr_pages(entry);
+		else if (xa_is_value(entry))
+			nr++;
+		else
+			extents[nr++] = memfd_luo_extent_of(entry);
+	}
+	xas_unlock_irq(&xas);
+
+	/* Should one of them fail, those behind it are held, too. */
+	*index = next;
+	guard(mutex)(&out->lock);
+	for (i = 0; i < nr; i++) {
+		err = memfd_luo_add_extent(out, &extents[i]);
+		if (err)
+			return err;
+	}
+	return nr;
+}
+
+/*
+ * Move a folio to where it may stay. The caller's reference goes. Return -EAGAIN after a
+ * while when others have it for the moment: who compacts memory, say.
+ */
+static int memfd_luo_move(struct folio *folio)
+{
+	int err = -EAGAIN;
+#ifdef CONFIG_MIGRATION
+	struct migration_target_control mtc = {
+		.nid = NUMA_NO_NODE,
+		/* The caller is told, and nobody killed. */
+		.gfp_mask = GFP_USER | __GFP_NOWARN | __GFP_RETRY_MAYFAIL,
+		.reason = MR_LONGTERM_PIN,
+	};
+	LIST_HEAD(folios);
+
+	/* What is on the LRU may be in a batch, too, which refers to it until it is drained. */
+	if (!folio_test_lru(folio) ||
+	    folio_ref_count(folio) != folio_expected_ref_count(folio) + 1)
+		lru_add_drain_all();
+	if (folio_isolate_lru(folio)) {
+		list_add(&folio->lru, &folios);
+		node_stat_mod_folio(folio, NR_ISOLATED_ANON + folio_is_file_lru(folio),
+				    folio_nr_pages(folio));
+		folio_put(folio);
+		err = migrate_pages(&folios, alloc_migration_target, NULL, (unsigned long)&mtc,
+				    MIGRATE_SYNC, MR_LONGTERM_PIN, NULL);
+		putback_movable_pages(&folios);
+		folio = NULL;
+		err = err > 0 ? -EAGAIN : err;
+	}
+#endif
+	if (folio)
+		folio_put(folio);
+	if (err == -EAGAIN)
+		schedule_timeout_killable(1);
 	return err;
 }
 
-static int v3_save(struct memfd_luo_out *out, struct file *file, u64 size)
+/*
+ * Hold and preserve the folio at @index, which may be in swap, or where it cannot
+ * stay. Return -EAGAIN when it was moved, or is another one by now.
+ */
+static int memfd_luo_preserve_one(struct memfd_luo_out *out, struct address_space *mapping,
+				  pgoff_t *index)
 {
-	struct inode *inode = file_inode(file);
-	struct memfd_v3_ser *ser = out->v3;
-	int seals = known_seals(file);
-
-	if (seals < 0)
-		return seals;
-	ser->seals = seals;
-	ser->pos = file->f_pos;
-	ser->size = size;
-	ser->uid = from_kuid(&init_user_ns, inode->i_uid);
-	ser->gid = from_kgid(&init_user_ns, inode->i_gid);
-	ser->mode = inode->i_mode & S_IALLUGO;
-	/* Another file's name is not one that a memfd can have. */
-	if (strscpy(ser->name, file->f_path.dentry->d_name.name) < 0 ||
-	    !str_has_prefix(ser->name, "memfd:"))
-		strscpy(ser->name, "memfd:");
-	return 0;
-}
-
-/* All extents; @i and @page are for this alone. */
-#define v3_for_each_extent(extent, out, page, i)					\
-	for (page = NULL, i = 0; (extent = v3_next(out, &page, &i)); i++)
-
-static struct memfd_v3_extent *v3_next(struct memfd_luo_out *out, struct memfd_v3_page **page,
-				       u64 *i)
-{
-	u64 more;
-
-	if (!*page && *i < out->v3->nr)
-		return &out->v3->extents[*i];
-	if (!*page || *i == (*page)->nr) {
-		more = *page ? (*page)->next : out->v3->more;
-		if (!more)
-			return NULL;
-		*page = phys_to_virt(more);
-		*i = 0;
-	}
-	return &(*page)->extents[*i];
-}
-
-static int v3_each(struct memfd_luo_out *out, memfd_luo_extent_fn fn, struct memfd_luo_out *arg)
-{
-	struct memfd_v3_extent *extent;
-	struct memfd_v3_page *page;
+	gfp_t gfp = (mapping_gfp_mask(mapping) & ~__GFP_MOVABLE) | __GFP_RETRY_MAYFAIL;
+	struct folio *folio = shmem_read_folio_gfp(mapping, *index, gfp);
 	int err;
-	u64 i;
 
-	v3_for_each_extent(extent, out, page, i) {
-		err = fn(arg, &(struct memfd_luo_extent) {
-			.index = extent->index,
-			.pfn = extent->pfn,
-			.nr = extent->nr,
-			.order = extent->order,
-		});
-		if (err)
-			return err;
+	if (IS_ERR(folio))
+		return PTR_ERR(folio);
+	err = folio_lock_killable(folio);
+	if (err) {
+		folio_put(folio);
+		return err;
+	}
+	/* khugepaged may have put another one into its place. */
+	if (folio->mapping != mapping)
+		err = -EAGAIN;
+	else if (folio_contain_hwpoisoned_page(folio))
+		err = -EHWPOISON;
+	else if (!folio_is_longterm_pinnable(folio))
+		err = -EXDEV;
+	else
+		err = memfd_luo_add(out, folio);
+	if (!err)
+		*index = folio_next_index(folio);
+	folio_unlock(folio);
+	if (err == -EXDEV)
+		return memfd_luo_move(folio) ?: -EAGAIN;
+	if (err)
+		folio_put(folio);
+	return err;
+}
+
+static int memfd_luo_preserve_hard(struct memfd_luo_out *out, struct address_space *mapping,
+				   pgoff_t *index)
+{
+	/* Huge pages are allocated as movable ones but for this. */
+	unsigned int flags = memalloc_pin_save();
+	int err = -EAGAIN, tries;
+
+	for (tries = 0; err == -EAGAIN && tries < MEMFD_LUO_TRIES; tries++)
+		err = fatal_signal_pending(current) ? -EINTR :
+		      memfd_luo_preserve_one(out, mapping, index);
+	memalloc_pin_restore(flags);
+	return err == -EAGAIN ? -EBUSY : err;
+}
+
+/* Preserve what the file has; @index is set to the first page that is not held. */
+static int memfd_luo_preserve_folios(struct memfd_luo_out *out, struct inode *inode,
+				     pgoff_t *index)
+{
+	struct address_space *mapping = inode->i_mapping;
+	loff_t size = i_size_read(inode);
+	pgoff_t last;
+	int err = 0;
+
+	*index = 0;
+	if (!size)
+		return 0;
+	last = (size - 1) >> PAGE_SHIFT;
+
+	if (out->format->reserve)
+		err = out->format->reserve(out, memfd_luo_count(mapping, last));
+
+	while (!err && *index <= last) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		err = memfd_luo_preserve_batch(out, mapping, index, last);
+		/* The batch made no progress: preserve the next folio instead. */
+		if (!err && *index <= last)
+			err = memfd_luo_preserve_hard(out, mapping, index);
+		err = min(err, 0);
 		cond_resched();
 	}
-	return 0;
+	if (!err && out->format->close)
+		err = out->format->close(out);
+	return err;
 }
 
-static int v3_preserve(struct memfd_luo_out *out)
+/*
+ * Hold what was allocated behind the file's end, which is not handed over: each folio
+ * of a preserved file is held, so that none can be replaced.
+ */
+static void memfd_luo_hold_rest(struct inode *inode, pgoff_t end)
 {
-	struct memfd_v3_extent *extent;
-	struct memfd_v3_page *page;
+	struct folio_batch batch;
+	pgoff_t index = end;
+	int i;
+
+	folio_batch_init(&batch);
+	while (filemap_get_folios(inode->i_mapping, &index, ULONG_MAX, &batch)) {
+		for (i = 0; i < folio_batch_count(&batch); i++) {
+			/* The last one of the file may reach beyond its end. */
+			if (batch.folios[i]->index < end)
+				folio_put(batch.folios[i]);
+		}
+		folio_batch_init(&batch);
+		cond_resched();
+	}
+}
+
+/* Let go of the folios before @end, each of which is held. */
+static void memfd_luo_put_folios(struct address_space *mapping, pgoff_t end)
+{
+	struct folio_batch batch;
+	pgoff_t index = 0;
+	int i;
+
+	folio_batch_init(&batch);
+	while (end && filemap_get_folios(mapping, &index, end - 1, &batch)) {
+		for (i = 0; i < folio_batch_count(&batch); i++)
+			folio_put(batch.folios[i]);
+		folio_batch_release(&batch);
+		cond_resched();
+	}
+}
+
+/**
+ * memfd_luo_out_drop() - free what told of a file, and nothing else
+ * @out: the file
+ */
+void memfd_luo_out_drop(struct memfd_luo_out *out)
+{
+	out->format->free(out);
+	mutex_destroy(&out->lock);
+	kfree_rcu(out, rcu);
+}
+
+/**
+ * memfd_luo_out_free() - have KHO know of no page of a file, and free what told of it
+ * @out: the file
+ */
+void memfd_luo_out_free(struct memfd_luo_out *out)
+{
+	out->format->unpreserve(out);
+	memfd_luo_out_drop(out);
+}
+
+/**
+ * memfd_luo_out_alloc() - begin to tell of a file that has nothing yet
+ * @format: the format to do so in
+ *
+ * Return: the file, or ERR_PTR(-ENOMEM).
+ */
+struct memfd_luo_out *memfd_luo_out_alloc(const struct memfd_luo_format *format)
+{
+	struct memfd_luo_out *out = kzalloc_obj(*out, GFP_KHO);
 	int err;
-	u64 i;
 
-	v3_for_each_extent(extent, out, page, i) {
-		err = v3_preserve_extent(extent);
-		if (err)
-			return err;
+	if (!out)
+		return ERR_PTR(-ENOMEM);
+	out->format = format;
+	err = format->alloc(out);
+	if (err) {
+		kfree(out);
+		return ERR_PTR(err);
 	}
-	return 0;
+	mutex_init(&out->lock);
+	return out;
 }
 
-/* One that is left open was not preserved. */
-static void v3_unpreserve(struct memfd_luo_out *out)
+/**
+ * memfd_luo_lock() - keep everyone from the pages of a file
+ * @inode: the file
+ *
+ * Return: 0; or -EINTR when the caller is being killed.
+ */
+int memfd_luo_lock(struct inode *inode)
 {
-	struct memfd_v3_extent *open = out->is_open ? v3_last(out) : NULL;
-	struct memfd_v3_extent *extent;
-	struct memfd_v3_page *page;
-	u64 i;
+	int err;
 
-	v3_for_each_extent(extent, out, page, i) {
-		if (extent != open)
-			v3_unpreserve_extent(extent, extent->pfn + extent->nr);
+	err = inode_lock_killable(inode);
+	if (err)
+		return err;
+	err = down_write_killable(&inode->i_mapping->invalidate_lock);
+	if (err)
+		goto err_inode;
+	err = memfd_luo_lock_in(inode);
+	if (!err)
+		return 0;
+
+	filemap_invalidate_unlock(inode->i_mapping);
+err_inode:
+	inode_unlock(inode);
+	return err;
+}
+
+/**
+ * memfd_luo_unlock() - undo memfd_luo_lock()
+ * @inode: the file
+ */
+void memfd_luo_unlock(struct inode *inode)
+{
+	memfd_luo_unlock_in(inode);
+	filemap_invalidate_unlock(inode->i_mapping);
+	inode_unlock(inode);
+}
+
+static void memfd_luo_begin_out(struct inode *inode, struct memfd_luo_out *out)
+{
+	shmem_freeze(inode, true);
+	/* Reclaim would try its pages, again and again. */
+	mapping_set_unevictable(inode->i_mapping);
+	WRITE_ONCE(out->walker, current);
+	WRITE_ONCE(SHMEM_I(inode)->luo_out, out);
+}
+
+/* The file has nothing that is held or told of before @end, and what is held goes. */
+static void memfd_luo_end_out(struct inode *inode, pgoff_t end)
+{
+	memfd_luo_put_folios(inode->i_mapping, end);
+	WRITE_ONCE(SHMEM_I(inode)->luo_out, NULL);
+	shmem_freeze(inode, false);
+	if (!memfd_luo_is_noswap(inode)) {
+		mapping_clear_unevictable(inode->i_mapping);
+		shmem_unlock_mapping(inode->i_mapping);
 	}
 }
 
-static void v3_free(struct memfd_luo_out *out)
+/**
+ * memfd_luo_preserve_pages() - hold and preserve what a file has
+ * @out:   what is to tell of it
+ * @inode: the file, locked by memfd_luo_lock()
+ *
+ * Return: 0; or, and the file is as before:
+ * * -EBUSY: a page cannot be moved from where it must not stay
+ * * -EHWPOISON: memory of the file has failed
+ * * -EINTR: the caller is being killed
+ * * -ENOMEM
+ * * -EOPNOTSUPP: its pages have tags
+ */
+int memfd_luo_preserve_pages(struct memfd_luo_out *out, struct inode *inode)
 {
-	struct memfd_v3_page *page;
-	u64 phys = out->v3->more;
+	pgoff_t end = DIV_ROUND_UP_ULL(i_size_read(inode), PAGE_SIZE), index = 0;
+	int err;
 
-	while (phys) {
-		page = phys_to_virt(phys);
-		phys = page->next;
-		kho_unpreserve_free(page);
-	}
-	v3_free_ser(out);
+	memfd_luo_begin_out(inode, out);
+	err = memfd_luo_preserve_folios(out, inode, &index);
+	WRITE_ONCE(out->walker, NULL);
+	if (err)
+		memfd_luo_end_out(inode, index);
+	else if (SHMEM_I(inode)->fallocend > end)
+		/* Only fallocate(2) puts something behind the end. */
+		memfd_luo_hold_rest(inode, end);
+	return err;
 }
 
-static u64 v3_phys(struct memfd_luo_out *out)
+/**
+ * memfd_luo_unpreserve_pages() - let go of the pages of a file
+ * @inode: the file, which is preserved. KHO goes on knowing of them.
+ */
+void memfd_luo_unpreserve_pages(struct inode *inode)
 {
-	return virt_to_phys(out->v3);
+	inode_lock(inode);
+	filemap_invalidate_lock(inode->i_mapping);
+	memfd_luo_hold_in(inode);
+	memfd_luo_end_out(inode, ULONG_MAX);
+	memfd_luo_unlock(inode);
 }
 
-const struct memfd_luo_format memfd_luo_v3 = {
-	.alloc = v3_alloc,
-	.add = v3_add,
-	.close = v3_close,
-	.save = v3_save,
-	.each = v3_each,
-	.preserve = v3_preserve,
-	.unpreserve = v3_unpreserve,
-	.free = v3_free,
-	.phys = v3_phys,
-	.read = memfd_luo_read_v3,
-	.read_size = memfd_luo_read_size_v3,
-};
+static int memfd_luo_check_extent(void *arg, const struct luo_extent *extent)
+{
+	if (luo_extent_is_poisoned(extent))
+		return -EHWPOISON;
+	return memfd_luo_is_tagged(extent) ? -EOPNOTSUPP : 0;
+}
+
+/* A page may have become what cannot be handed over since it was preserved. */
+static int memfd_luo_check_extents(struct memfd_luo_out *out)
+{
+	bool may_be_tagged = false;
+
+#ifdef CONFIG_ARM64_MTE
+	may_be_tagged = system_supports_mte();
+#endif
+	if (!may_be_tagged && !luo_any_is_poisoned())
+		return 0;
+	return out->format->each(out, memfd_luo_check_extent, NULL);
+}
+
+/**
+ * memfd_luo_check_pages() - would memfd_luo_freeze_pages() fail now?
+ * @out:     what tells of the file
+ * @mapping: its pages
+ *
+ * Return: 0, or what that would say.
+ */
+int memfd_luo_check_pages(struct memfd_luo_out *out, struct address_space *mapping)
+{
+	int err;
+
+	filemap_invalidate_lock_shared(mapping);
+	err = memfd_luo_check_extents(out);
+	filemap_invalidate_unlock_shared(mapping);
+	return err;
+}
+
+/**
+ * memfd_luo_freeze_pages() - nothing is put into a file from now on
+ * @out:     what tells of it
+ * @mapping: its pages
+ *
+ * Return: 0; -EHWPOISON or -EOPNOTSUPP as for memfd_luo_preserve_pages(), and the
+ * file is as before.
+ */
+int memfd_luo_freeze_pages(struct memfd_luo_out *out, struct address_space *mapping)
+{
+	int err;
+
+	/* Who holds the lock finishes what it is putting in, others will wait. */
+	filemap_invalidate_lock(mapping);
+	err = memfd_luo_check_extents(out);
+	if (!err)
+		atomic_inc(&memfd_luo_nr_frozen);
+	filemap_invalidate_unlock(mapping);
+	return err;
+}
+
+/**
+ * memfd_luo_unfreeze_pages() - undo memfd_luo_freeze_pages() of a file
+ */
+void memfd_luo_unfreeze_pages(void)
+{
+	if (atomic_dec_and_test(&memfd_luo_nr_frozen))
+		wake_up_all(&memfd_luo_thaw_wait);
+}
