@@ -17,6 +17,7 @@
 #include <uapi/linux/liveupdate.h>
 
 struct file;
+struct kimage;
 struct liveupdate_file_handler;
 struct liveupdate_flb;
 struct liveupdate_session;
@@ -49,8 +50,10 @@ struct liveupdate_file_op_args {
 
 /**
  * struct liveupdate_file_ops - callbacks of a file handler
- * @can_preserve: Required. Is this a file for the handler? Cheap, and without
- *                side effect.
+ * @can_preserve: Required. Is the file of a type that the handler saves? It is about
+ *                the file alone: the core chooses a handler of the format of the
+ *                hand-over, see @abi of &struct liveupdate_file_handler. Cheap, and
+ *                without side effect.
  * @preserve:     Required. Save the file. It stays in use afterwards.
  * @unpreserve:   Required. Undo preserve(); cannot fail.
  * @convert:      Optional. Have a preserved file handed over as @to would have
@@ -58,12 +61,24 @@ struct liveupdate_file_op_args {
  *                called when the hand-over format changes, and it is @to that
  *                takes such files from now on. Sets @serialized_data. When it
  *                fails it must leave everything as it was.
+ * @check:        Optional. Would freeze() fail now? Called while the file is in use, to
+ *                tell before services are stopped: has no side effect.
  * @freeze:       Optional. The last chance to update what was saved. Called in
  *                the reboot path: it must not allocate.
  * @unfreeze:     Optional. Undo freeze(); the machine goes on after all.
  * @retrieve:     Required. Make the file again from what was saved. When it
  *                fails it must leave everything such that it can be called
  *                again; @private_data is kept for that.
+ * @carry:        Optional. Hand a file that was not retrieved on to the next
+ *                kernel, of what was saved alone. Called in the reboot path in
+ *                place of retrieve(), preserve() and freeze(). @serialized_data
+ *                is the previous kernel's, and becomes the handle for the next
+ *                one. @to is the handler that the file is handed over by: @handler,
+ *                or when that does not write the format of the hand-over, one of the
+ *                same callbacks that does. When it fails it must leave everything as
+ *                it was.
+ * @uncarry:      Required with @carry. Undo it, with what it has set; the machine
+ *                goes on after all.
  * @can_finish:   Optional. May the file's session be finished now?
  * @finish:       Required. The kernel gives the file up: free what is left of
  *                what was saved, the file's content too when it was not
@@ -85,9 +100,13 @@ struct liveupdate_file_ops {
 	void (*unpreserve)(struct liveupdate_file_op_args *args);
 	int (*convert)(struct liveupdate_file_op_args *args,
 		       struct liveupdate_file_handler *to);
+	int (*check)(struct liveupdate_file_op_args *args);
 	int (*freeze)(struct liveupdate_file_op_args *args);
 	void (*unfreeze)(struct liveupdate_file_op_args *args);
 	int (*retrieve)(struct liveupdate_file_op_args *args);
+	int (*carry)(struct liveupdate_file_op_args *args,
+		     struct liveupdate_file_handler *to);
+	void (*uncarry)(struct liveupdate_file_op_args *args);
 	bool (*can_finish)(struct liveupdate_file_op_args *args);
 	void (*finish)(struct liveupdate_file_op_args *args);
 	unsigned long (*get_id)(struct file *file);
@@ -100,10 +119,13 @@ struct liveupdate_file_ops {
  * @ops:        its callbacks
  * @compatible: names the type and the version of what preserve() saves, e.g.
  *              "memfd-v2"; the next kernel finds its handler by it
+ * @abi:        the format of the hand-over that it preserves files for, e.g. "luo-v5";
+ *              NULL for any. It retrieves files from all.
  */
 struct liveupdate_file_handler {
 	const struct liveupdate_file_ops *ops;
 	const char compatible[LIVEUPDATE_HNDL_COMPAT_LENGTH];
+	const char *abi;
 
 	/* private: */
 	struct list_head __private list;	/* all handlers */
@@ -117,20 +139,33 @@ struct liveupdate_file_handler {
 		__used __section(".liveupdate_versions") __aligned(1) = _compatible
 
 /**
- * LIVEUPDATE_FILE_HANDLER() - define a file handler
+ * LIVEUPDATE_FILE_HANDLER_ABI() - define a file handler for one format of the hand-over
  * @_name:       the name of the &struct liveupdate_file_handler
  * @_compatible: its compatible string
  * @_ops:        its &struct liveupdate_file_ops
+ * @_abi:        the format
  *
  * Also lists @_compatible in the section .liveupdate_versions, by which users
  * tell what a kernel understands before they boot it.
  */
-#define LIVEUPDATE_FILE_HANDLER(_name, _compatible, _ops)			\
+#define LIVEUPDATE_FILE_HANDLER_ABI(_name, _compatible, _ops, _abi)		\
 	static struct liveupdate_file_handler _name = {				\
 		.ops = _ops,							\
 		.compatible = _compatible,					\
+		.abi = _abi,							\
 	};									\
 	LIVEUPDATE_VERSION(_name, _compatible)
+
+/**
+ * LIVEUPDATE_FILE_HANDLER() - define a file handler for any format of the hand-over
+ * @_name:       the name of the &struct liveupdate_file_handler
+ * @_compatible: its compatible string
+ * @_ops:        its &struct liveupdate_file_ops
+ *
+ * As LIVEUPDATE_FILE_HANDLER_ABI() does.
+ */
+#define LIVEUPDATE_FILE_HANDLER(_name, _compatible, _ops)			\
+	LIVEUPDATE_FILE_HANDLER_ABI(_name, _compatible, _ops, NULL)
 
 /**
  * struct liveupdate_flb_op_args - what an FLB callback is told, and tells
@@ -219,8 +254,8 @@ struct liveupdate_flb {
 
 bool liveupdate_enabled(void);
 int liveupdate_reboot(void);
+void liveupdate_forget_image(const struct kimage *image);
 void *liveupdate_preserved_data(u64 phys, u64 size);
-bool liveupdate_is_stock_format(void);
 
 int liveupdate_register_file_handler(struct liveupdate_file_handler *fh);
 void liveupdate_unregister_file_handler(struct liveupdate_file_handler *fh);
@@ -251,6 +286,10 @@ static inline bool liveupdate_enabled(void)
 static inline int liveupdate_reboot(void)
 {
 	return 0;
+}
+
+static inline void liveupdate_forget_image(const struct kimage *image)
+{
 }
 
 static inline int liveupdate_register_file_handler(struct liveupdate_file_handler *fh)

@@ -3,8 +3,9 @@
  * The hand-over format "luo-v1": a flattened device tree that points to arrays
  * which are contiguous in physical memory; see include/linux/kho/abi/luo.h.
  *
- * The tree is there, and valid, as long as there is a session to hand over;
- * the reboot path fills in the arrays.
+ * The tree is there, and valid, as long as there is a session to hand over; the
+ * reboot path appends to the arrays. This is about the root and the arrays alone:
+ * luo_handover.c knows what the entries are.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -13,20 +14,29 @@
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/luo.h>
+#include <linux/liveupdate.h>
 #include <linux/libfdt.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/string.h>
 
-#include "luo_internal.h"
+#include "luo_buf.h"
+#include "luo_format.h"
+#include "luo_state.h"
+#include "luo_text.h"
 
 LIVEUPDATE_VERSION(luo_v1, LUO_FDT_COMPATIBLE);
 
-/* What is handed over, all of it preserved; NULL while there is no session */
+/*
+ * What is handed over, all of it preserved; NULL while there is no session. And where
+ * the next session and the next file are serialized to.
+ */
 static struct {
 	void *fdt;
 	struct luo_session_header_ser *sessions;
 	struct luo_flb_header_ser *flbs;
+	struct luo_session_ser *next_session;
+	struct luo_file_ser *next_file;
 } luo_v1;
 
 static int luo_v1_write_node(void *fdt, const char *name, const char *compatible,
@@ -69,11 +79,11 @@ static void *luo_v1_root(size_t *size)
 	return luo_v1.fdt;
 }
 
-static void luo_v1_end(void)
+static void luo_v1_free(void)
 {
-	luo_room_resize(&luo_v1.fdt, 0);
-	luo_room_resize((void **)&luo_v1.sessions, 0);
-	luo_room_resize((void **)&luo_v1.flbs, 0);
+	luo_buf_resize(&luo_v1.fdt, 0);
+	luo_buf_resize((void **)&luo_v1.sessions, 0);
+	luo_buf_resize((void **)&luo_v1.flbs, 0);
 }
 
 static struct luo_session_ser *luo_v1_sessions(struct luo_session_header_ser *header)
@@ -89,67 +99,55 @@ static int luo_v1_reserve_sessions(u64 nr)
 	int err;
 
 	if (!nr) {
-		luo_v1_end();
+		luo_v1_free();
 		return 0;
 	}
 
-	err = luo_room_resize((void **)&luo_v1.sessions, size);
+	err = luo_buf_resize((void **)&luo_v1.sessions, size);
 	if (!err && !old)
-		err = luo_flbs_resize(&luo_v1.flbs, 0);
+		err = luo_buf_resize((void **)&luo_v1.flbs, luo_flbs_size(0));
 	if (!err && !old)
-		err = luo_room_resize(&luo_v1.fdt, LUO_FDT_SIZE);
+		err = luo_buf_resize(&luo_v1.fdt, LUO_FDT_SIZE);
 	if (!err && luo_v1.sessions != old)
 		err = luo_v1_write_fdt();
 	if (err && !old)
-		luo_v1_end();
+		luo_v1_free();
 	return err;
 }
 
-static int luo_v1_reserve_files(void **room, u64 nr)
+static int luo_v1_reserve_files(void **buffer, u64 nr)
 {
-	return luo_room_resize(room, size_mul(nr, sizeof(struct luo_file_ser)));
+	return luo_buf_resize(buffer, size_mul(nr, sizeof(struct luo_file_ser)));
 }
 
 static int luo_v1_reserve_flbs(u64 nr)
 {
-	return luo_flbs_resize(&luo_v1.flbs, nr) ?: luo_v1_write_fdt();
+	return luo_buf_resize((void **)&luo_v1.flbs, luo_flbs_size(nr)) ?: luo_v1_write_fdt();
 }
 
-static void luo_v1_write_files(struct luo_session *session,
-			       struct luo_file_set_ser *set)
+static void luo_v1_begin(void)
 {
-	struct luo_file_ser *ser = session->room[LUO_V1];
-	struct luo_file *lf;
-
-	set->files = ser ? virt_to_phys(ser) : 0;
-	set->count = 0;
-	luo_for_each_file(lf, session) {
-		strscpy_pad(ser[set->count].compatible, lf->compatible);
-		ser[set->count].data = lf->data;
-		ser[set->count].token = lf->token;
-		set->count++;
-	}
+	luo_v1.next_session = luo_v1_sessions(luo_v1.sessions);
 }
 
-static void luo_v1_write(void)
+static struct luo_session_ser *luo_v1_append_session(void *buffer)
 {
-	struct luo_session_ser *ser;
-	struct luo_session *session;
-	u64 nr = 0;
+	struct luo_session_ser *ser = luo_v1.next_session++;
 
-	if (!luo_v1.fdt)
-		return;
+	luo_v1.next_file = buffer;
+	ser->file_set_ser.files = buffer ? virt_to_phys(buffer) : 0;
+	return ser;
+}
 
-	ser = luo_v1_sessions(luo_v1.sessions);
-	luo_for_each_session(session, &luo_outgoing) {
-		if (session->abandoned)
-			continue;
-		strscpy_pad(ser[nr].name, session->name);
-		luo_v1_write_files(session, &ser[nr].file_set_ser);
-		nr++;
-	}
-	luo_v1.sessions->count = nr;
-	luo_v1.flbs->count = luo_flb_write((void *)(luo_v1.flbs + 1));
+static struct luo_file_ser *luo_v1_append_file(void)
+{
+	return luo_v1.next_file++;
+}
+
+static struct luo_flb_header_ser *luo_v1_end(u64 nr_sessions)
+{
+	luo_v1.sessions->count = nr_sessions;
+	return luo_v1.flbs;
 }
 
 /* A u64 property of a node; returns -EINVAL when it is not there or not one. */
@@ -170,7 +168,7 @@ static const char *luo_v1_compatible(const void *fdt, int node)
 	int len;
 	const char *compatible = fdt_getprop(fdt, node, "compatible", &len);
 
-	return compatible && len > 0 && luo_abi_is_string(compatible, len) ?
+	return compatible && len > 0 && luo_is_string(compatible, len) ?
 	       compatible : NULL;
 }
 
@@ -202,20 +200,13 @@ static int luo_v1_find_header(const void *fdt, const char *name,
 	return luo_v1_read_u64(fdt, node, header, phys);
 }
 
-static void luo_v1_read_flbs(const void *fdt)
+static int luo_v1_find_flbs(const void *fdt, u64 *phys)
 {
-	u64 phys;
-	int err = luo_v1_find_header(fdt, LUO_FDT_FLB_NODE_NAME, LUO_FDT_FLB_COMPATIBLE,
-				     LUO_FDT_FLB_HEADER, &phys);
-
-	if (err)
-		luo_set_last_error(NULL, NULL, "FLBs of the hand-over", err);
-	else
-		luo_abi_read_flbs(phys);
+	return luo_v1_find_header(fdt, LUO_FDT_FLB_NODE_NAME, LUO_FDT_FLB_COMPATIBLE,
+				  LUO_FDT_FLB_HEADER, phys);
 }
 
-static int luo_v1_read_files(struct luo_session *session,
-			     const struct luo_file_set_ser *set)
+static int luo_v1_each_file(const struct luo_file_set_ser *set, luo_entry_fn fn, void *arg)
 {
 	struct luo_file_ser *ser;
 	int err, ret = 0;
@@ -225,19 +216,17 @@ static int luo_v1_read_files(struct luo_session *session,
 		return 0;
 	if (check_mul_overflow(set->count, sizeof(*ser), &i))
 		return -EINVAL;
-	ser = luo_abi_take(set->files, i);
+	ser = luo_buf_take(set->files, i);
 	if (!ser)
 		return -EFAULT;
 
 	for (i = 0; i < set->count; i++) {
-		err = luo_abi_read_file(session, &ser[i]);
+		err = fn(&ser[i], arg);
 		if (err)
 			ret = err;
 	}
-
-	/* What was not understood may be of use to somebody: let it lie. */
 	if (!ret)
-		luo_abi_free(ser);
+		luo_buf_free(ser);
 	return 0;
 }
 
@@ -258,28 +247,27 @@ static struct luo_session_header_ser *luo_v1_take_sessions(const void *fdt)
 		return ERR_PTR(-EFAULT);
 	size = size_add(sizeof(*header),
 			size_mul(header->count, sizeof(struct luo_session_ser)));
-	return luo_abi_take(phys, size) ?: ERR_PTR(-EINVAL);
+	return luo_buf_take(phys, size) ?: ERR_PTR(-EINVAL);
 }
 
-static void luo_v1_read(const void *fdt)
+static int luo_v1_each_session(const void *fdt, luo_entry_fn fn, void *arg)
 {
 	struct luo_session_header_ser *header;
 	int err, ret = 0;
 	u64 i;
 
 	header = luo_v1_take_sessions(fdt);
-	if (IS_ERR(header)) {
-		luo_set_last_error(NULL, NULL, "sessions of the hand-over", PTR_ERR(header));
-		return;
-	}
+	if (IS_ERR(header))
+		return PTR_ERR(header);
 
 	for (i = 0; i < header->count; i++) {
-		err = luo_abi_read_session(&luo_v1_sessions(header)[i], luo_v1_read_files);
+		err = fn(&luo_v1_sessions(header)[i], arg);
 		if (err)
 			ret = err;
 	}
 	if (!ret)
-		luo_abi_free(header);
+		luo_buf_free(header);
+	return 0;
 }
 
 const struct luo_abi luo_abi_v1 = {
@@ -289,9 +277,13 @@ const struct luo_abi luo_abi_v1 = {
 	.reserve_sessions = luo_v1_reserve_sessions,
 	.reserve_files = luo_v1_reserve_files,
 	.reserve_flbs = luo_v1_reserve_flbs,
-	.write = luo_v1_write,
+	.begin = luo_v1_begin,
+	.append_session = luo_v1_append_session,
+	.append_file = luo_v1_append_file,
+	.end = luo_v1_end,
 	.identify = luo_v1_identify,
 	.read_number = luo_v1_read_number,
-	.read_flbs = luo_v1_read_flbs,
-	.read = luo_v1_read,
+	.find_flbs = luo_v1_find_flbs,
+	.each_session = luo_v1_each_session,
+	.each_file = luo_v1_each_file,
 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The hand-over format "luo-v5", that of Linux 7.3: a structure which points to
- * chains of blocks; see include/linux/kho/abi/luo.h.
+ * chains of blocks; see include/linux/kho/abi/luo.h. This is about the root and the
+ * chains alone: luo_handover.c knows what the entries are.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -10,19 +11,28 @@
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/luo.h>
+#include <linux/liveupdate.h>
 #include <linux/kho_block.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "luo_internal.h"
+#include "luo_buf.h"
+#include "luo_format.h"
+#include "luo_state.h"
+#include "luo_text.h"
 
 LIVEUPDATE_VERSION(luo_v5, LUO_ABI_COMPATIBLE);
 
-/* What is handed over, all of it preserved; root is NULL while there is no session */
+/*
+ * What is handed over, all of it preserved; root is NULL while there is no session. And
+ * where the next session and the next file are serialized to.
+ */
 static struct {
 	struct luo_ser *root;
 	struct kho_block_set sessions;
 	struct luo_flb_header_ser *flbs;
+	struct kho_block_set_it next_session;
+	struct kho_block_set_it next_file;
 } luo_v5;
 
 static void *luo_v5_root(size_t *size)
@@ -31,17 +41,17 @@ static void *luo_v5_root(size_t *size)
 	return luo_v5.root;
 }
 
-static void luo_v5_end(void)
+static void luo_v5_free(void)
 {
 	if (!luo_v5.root)
 		return;
 	kho_block_set_destroy(&luo_v5.sessions);
-	luo_room_resize((void **)&luo_v5.flbs, 0);
+	luo_buf_resize((void **)&luo_v5.flbs, 0);
 	kho_unpreserve_free(luo_v5.root);
 	luo_v5.root = NULL;
 }
 
-static int luo_v5_begin(void)
+static int luo_v5_alloc(void)
 {
 	struct luo_ser *root;
 	int err;
@@ -49,7 +59,7 @@ static int luo_v5_begin(void)
 	root = kho_alloc_preserve(sizeof(*root));
 	if (IS_ERR(root))
 		return PTR_ERR(root);
-	err = luo_flbs_resize(&luo_v5.flbs, 0);
+	err = luo_buf_resize((void **)&luo_v5.flbs, luo_flbs_size(0));
 	if (err) {
 		kho_unpreserve_free(root);
 		return err;
@@ -75,22 +85,22 @@ static int luo_v5_reserve_sessions(u64 nr)
 	int err = 0;
 
 	if (!nr) {
-		luo_v5_end();
+		luo_v5_free();
 		return 0;
 	}
 	if (!was_there)
-		err = luo_v5_begin();
+		err = luo_v5_alloc();
 	if (err)
 		return err;
 	err = luo_v5_resize(&luo_v5.sessions, nr);
 	if (err && !was_there)
-		luo_v5_end();
+		luo_v5_free();
 	return err;
 }
 
-static int luo_v5_reserve_files(void **room, u64 nr)
+static int luo_v5_reserve_files(void **buffer, u64 nr)
 {
-	struct kho_block_set *blocks = *room;
+	struct kho_block_set *blocks = *buffer;
 	int err;
 
 	if (!blocks && nr) {
@@ -107,61 +117,43 @@ static int luo_v5_reserve_files(void **room, u64 nr)
 		kfree(blocks);
 		blocks = NULL;
 	}
-	*room = blocks;
+	*buffer = blocks;
 	return err;
 }
 
 static int luo_v5_reserve_flbs(u64 nr)
 {
-	return luo_flbs_resize(&luo_v5.flbs, nr);
+	return luo_buf_resize((void **)&luo_v5.flbs, luo_flbs_size(nr));
 }
 
-static void luo_v5_write_files(struct luo_session *session,
-			       struct luo_file_set_ser *set)
+static void luo_v5_begin(void)
 {
-	struct kho_block_set *blocks = session->room[LUO_V5];
-	struct luo_file_ser *ser;
-	struct kho_block_set_it it;
-	struct luo_file *lf;
-
-	set->count = 0;
-	set->files = blocks ? kho_block_set_head_pa(blocks) : 0;
-	if (!blocks)
-		return;
-	kho_block_set_it_init(&it, blocks);
-	luo_for_each_file(lf, session) {
-		ser = kho_block_set_it_reserve_entry(&it);
-		strscpy_pad(ser->compatible, lf->compatible);
-		ser->data = lf->data;
-		ser->token = lf->token;
-		set->count++;
-	}
+	kho_block_set_it_init(&luo_v5.next_session, &luo_v5.sessions);
 }
 
-static void luo_v5_write(void)
+static struct luo_session_ser *luo_v5_append_session(void *buffer)
 {
-	struct luo_session *session;
-	struct luo_session_ser *ser;
-	struct kho_block_set_it it;
-	u64 nr = 0;
+	struct luo_session_ser *ser = kho_block_set_it_reserve_entry(&luo_v5.next_session);
+	struct kho_block_set *blocks = buffer;
 
-	if (!luo_v5.root)
-		return;
+	ser->file_set_ser.files = blocks ? kho_block_set_head_pa(blocks) : 0;
+	if (blocks)
+		kho_block_set_it_init(&luo_v5.next_file, blocks);
+	return ser;
+}
 
-	kho_block_set_it_init(&it, &luo_v5.sessions);
-	luo_for_each_session(session, &luo_outgoing) {
-		if (session->abandoned)
-			continue;
-		ser = kho_block_set_it_reserve_entry(&it);
-		strscpy_pad(ser->name, session->name);
-		luo_v5_write_files(session, &ser->file_set_ser);
-		nr++;
-	}
+static struct luo_file_ser *luo_v5_append_file(void)
+{
+	return kho_block_set_it_reserve_entry(&luo_v5.next_file);
+}
+
+static struct luo_flb_header_ser *luo_v5_end(u64 nr_sessions)
+{
 	/* The format knows no empty blocks. */
-	kho_block_set_shrink(&luo_v5.sessions, nr);
+	kho_block_set_shrink(&luo_v5.sessions, nr_sessions);
 	luo_v5.root->sessions_pa = kho_block_set_head_pa(&luo_v5.sessions);
 	luo_v5.root->flbs_pa = virt_to_phys(luo_v5.flbs);
-	luo_v5.flbs->count = luo_flb_write((void *)(luo_v5.flbs + 1));
+	return luo_v5.flbs;
 }
 
 static const char *luo_v5_identify(const void *blob, size_t size)
@@ -169,7 +161,7 @@ static const char *luo_v5_identify(const void *blob, size_t size)
 	const struct luo_ser *root = blob;
 
 	if (size < sizeof(*root) ||
-	    !luo_abi_is_string(root->compatible, sizeof(root->compatible)) ||
+	    !luo_is_string(root->compatible, sizeof(root->compatible)) ||
 	    strncmp(root->compatible, "luo-", strlen("luo-")))
 		return NULL;
 	return root->compatible;
@@ -183,38 +175,37 @@ static int luo_v5_read_number(const void *blob, u64 *number)
 	return 0;
 }
 
-static void luo_v5_read_flbs(const void *blob)
+static int luo_v5_find_flbs(const void *blob, u64 *phys)
 {
 	const struct luo_ser *root = blob;
 
-	if (root->flbs_pa)
-		luo_abi_read_flbs(root->flbs_pa);
+	*phys = root->flbs_pa;
+	return *phys ? 0 : -ENODATA;
 }
 
 /*
- * Read the entries of a block that was taken. When all was understood it is freed,
- * else it lies: it may be of use to somebody.
+ * Go through the entries of a block that was taken. It is freed when all were
+ * understood. Returns how many were.
  */
-static void luo_v5_read_block(struct kho_block_header_ser *block, size_t size,
-			      int (*read)(void *entry, void *context), void *context)
+static u64 luo_v5_each_in_block(struct kho_block_header_ser *block, size_t size,
+				luo_entry_fn fn, void *arg)
 {
 	void *entry = block + 1;
-	int err = 0;
-	u64 i;
+	u64 i, understood = 0;
 
 	for (i = 0; i < block->count; i++, entry += size)
-		err = read(entry, context) ?: err;
-	if (!err)
-		luo_abi_free(block);
+		understood += !fn(entry, arg);
+	if (understood == block->count)
+		luo_buf_free(block);
+	return understood;
 }
 
 /*
- * Read the entries, of @size bytes each, of a chain of blocks. Returns 0, or what
- * is wrong with the chain; what comes before that is read. A chain that runs in a
- * circle ends where it comes to a block that was taken.
+ * Go through the entries, of @size bytes each, of a chain of blocks. Returns 0, or what
+ * is wrong with the chain; what comes before that was gone through. A chain that runs in
+ * a circle ends where it comes to a block that was taken.
  */
-static int luo_v5_read_chain(u64 phys, size_t size,
-			     int (*read)(void *entry, void *context), void *context)
+static int luo_v5_each(u64 phys, size_t size, luo_entry_fn fn, void *arg, u64 *understood)
 {
 	const u64 max = (KHO_BLOCK_SIZE - sizeof(struct kho_block_header_ser)) / size;
 	struct kho_block_header_ser *block;
@@ -226,53 +217,45 @@ static int luo_v5_read_chain(u64 phys, size_t size,
 			return -EFAULT;
 		if (!block->count || block->count > max)
 			return -EINVAL;
-		if (!luo_abi_take(phys, KHO_BLOCK_SIZE))
+		if (!luo_buf_take(phys, KHO_BLOCK_SIZE))
 			return -EFAULT;
 		next = block->next;
-		luo_v5_read_block(block, size, read, context);
+		*understood += luo_v5_each_in_block(block, size, fn, arg);
 	}
 	return 0;
 }
 
-static int luo_v5_read_file(void *entry, void *context)
+static int luo_v5_each_file(const struct luo_file_set_ser *set, luo_entry_fn fn, void *arg)
 {
-	return luo_abi_read_file(context, entry);
+	u64 understood = 0;
+	int err = luo_v5_each(set->files, sizeof(struct luo_file_ser), fn, arg, &understood);
+
+	return err ?: understood == set->count ? 0 : -EINVAL;
 }
 
-static int luo_v5_read_files(struct luo_session *session,
-			     const struct luo_file_set_ser *set)
-{
-	int err = luo_v5_read_chain(set->files, sizeof(struct luo_file_ser),
-				    luo_v5_read_file, session);
-
-	return err ?: session->nr_files == set->count ? 0 : -EINVAL;
-}
-
-static int luo_v5_read_session(void *entry, void *context)
-{
-	return luo_abi_read_session(entry, luo_v5_read_files);
-}
-
-static void luo_v5_read(const void *blob)
+static int luo_v5_each_session(const void *blob, luo_entry_fn fn, void *arg)
 {
 	const struct luo_ser *root = blob;
-	int err = luo_v5_read_chain(root->sessions_pa, sizeof(struct luo_session_ser),
-				    luo_v5_read_session, NULL);
+	u64 understood = 0;
 
-	if (err)
-		luo_set_last_error(NULL, NULL, "sessions of the hand-over", err);
+	return luo_v5_each(root->sessions_pa, sizeof(struct luo_session_ser), fn, arg, &understood);
 }
 
 const struct luo_abi luo_abi_v5 = {
 	.nr = LUO_V5,
 	.compatible = LUO_ABI_COMPATIBLE,
+	.is_base = true,
 	.root = luo_v5_root,
 	.reserve_sessions = luo_v5_reserve_sessions,
 	.reserve_files = luo_v5_reserve_files,
 	.reserve_flbs = luo_v5_reserve_flbs,
-	.write = luo_v5_write,
+	.begin = luo_v5_begin,
+	.append_session = luo_v5_append_session,
+	.append_file = luo_v5_append_file,
+	.end = luo_v5_end,
 	.identify = luo_v5_identify,
 	.read_number = luo_v5_read_number,
-	.read_flbs = luo_v5_read_flbs,
-	.read = luo_v5_read,
+	.find_flbs = luo_v5_find_flbs,
+	.each_session = luo_v5_each_session,
+	.each_file = luo_v5_each_file,
 };

@@ -5,9 +5,8 @@
  *
  * It translates between directories and the core's sessions and files, and
  * holds no state that the core does not have. Directories under sessions/ are
- * the user's, made by mkdir; those under incoming/ are ours, made and removed
- * from a workqueue: a store or a make_group() must not do it, as both hold
- * locks that configfs_{register,unregister}_group() take.
+ * the user's, made by mkdir; those under incoming/ are ours, see
+ * luo_configfs_dirs.c.
  *
  * make_group() runs under su_mutex, so what it calls must not wait for a
  * handler; what is slow is done by a store, or in release(), which the last
@@ -16,61 +15,30 @@
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/atomic.h>
+#include <linux/capability.h>
 #include <linux/cleanup.h>
 #include <linux/configfs.h>
 #include <linux/err.h>
 #include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/init.h>
-#include <linux/list.h>
+#include <linux/liveupdate.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/pid.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
-#include <linux/wait.h>
-#include <linux/workqueue.h>
+#include <linux/task_work.h>
 
-#include "luo_internal.h"
-
-/* A token's directory, outgoing or incoming */
-struct luo_file_dir {
-	struct config_group group;
-	struct luo_file *file;
-};
-
-/* A session's directory, outgoing or incoming */
-struct luo_session_dir {
-	struct config_group group;
-	struct luo_session *session;
-	/* Of one that is ours: */
-	struct list_head todo;	/* in luo_dirs_todo, while there is something to do */
-	bool is_gone;		/* the session is, protected by luo_dirs_lock */
-	bool is_registered;
-};
-
-/*
- * The directories that are ours are made and removed by a worker, one at a time.
- * Who has a session by a file descriptor does not look for its directory: such
- * ones are left for a tick, so that not each of many wakes the worker.
- */
-#define LUO_DIRS_DELAY	1
-
-/* When there is no memory for one, it is tried again. */
-#define LUO_DIRS_RETRY_DELAY	HZ
-
-static void luo_dirs_work(struct work_struct *work);
-static DECLARE_DELAYED_WORK(luo_dirs_worker, luo_dirs_work);
-
-/* Which are left to make or remove, in the order in which they became so */
-static LIST_HEAD(luo_dirs_todo);
-static DEFINE_SPINLOCK(luo_dirs_lock);
-
-/* How many of them were not done yet, and who waits until there is none */
-static atomic_t luo_dirs_left;
-static DECLARE_WAIT_QUEUE_HEAD(luo_dirs_wait);
+#include "luo_abi.h"
+#include "luo_configfs_dirs.h"
+#include "luo_core.h"
+#include "luo_handler.h"
+#include "luo_pidfd.h"
+#include "luo_session.h"
+#include "luo_state.h"
+#include "luo_text.h"
 
 static struct config_group luo_sessions_group;
 static struct config_group luo_incoming_group;
@@ -91,18 +59,8 @@ static bool luo_is_word(const char *page, size_t count, const char *word)
 	return strlen(page) == count && sysfs_streq(page, word);
 }
 
-/* Unlike config_group_init_type_name() this says when there is no memory. */
-static int luo_dir_init(struct config_group *group, const char *name,
-			const struct config_item_type *type)
-{
-	int err = config_item_set_name(&group->cg_item, "%s", name);
-
-	if (err)
-		return err;
-	group->cg_item.ci_type = type;
-	config_group_init(group);
-	return 0;
-}
+/* A process that is the owner reads as its number behind this. */
+#define LUO_OWNER_PREFIX	"pid:"
 
 /* The process that a store names, with a reference; NULL for "none". */
 static struct pid *luo_parse_owner(const char *page, size_t count)
@@ -115,43 +73,64 @@ static struct pid *luo_parse_owner(const char *page, size_t count)
 	return err ? ERR_PTR(err) : luo_pidfd_get_tgid(pidfd);
 }
 
-static ssize_t luo_owner_emit(struct luo_session *session, char *page)
+static ssize_t luo_owner_emit(struct luo_owner *owner, char *page)
 {
+	enum luo_owner_kind kind;
 	pid_t nr;
 
-	if (!luo_owner_get(session, &nr))
-		return sysfs_emit(page, "none\n");
-	return sysfs_emit(page, "%d\n", nr);
+	kind = luo_owner_get(owner, &nr);
+	/* Without the prefix it would be a descriptor's when it is written. */
+	if (kind == LUO_OWNER_PROCESS)
+		return sysfs_emit(page, LUO_OWNER_PREFIX "%d\n", nr);
+	return sysfs_emit(page, kind == LUO_OWNER_FD ? "fd\n" : "none\n");
 }
 
-static ssize_t luo_owner_store(struct luo_session *session, const char *page,
-			       size_t count)
+static ssize_t luo_owner_store(struct luo_owner *owner, const char *page, size_t count)
 {
-	struct pid *pid = luo_parse_owner(page, count);
-	int err;
+	size_t prefix = str_has_prefix(page, LUO_OWNER_PREFIX);
+	struct pid *pid;
+	int err, nr;
 
+	/* What is read can be written, and makes nobody the owner: a number may be another's. */
+	if (luo_is_word(page, count, "fd"))
+		return luo_owner_confirm(owner, 0) ?: count;
+	if (prefix) {
+		err = luo_parse_pidfd(page + prefix, count - prefix, &nr);
+		if (err || nr < 0)
+			return -EINVAL;
+		return luo_owner_confirm(owner, nr) ?: count;
+	}
+
+	pid = luo_parse_owner(page, count);
 	if (IS_ERR(pid))
 		return PTR_ERR(pid);
-	err = luo_owner_set(session, pid);
+	err = luo_owner_set(owner, pid);
 	put_pid(pid);
 	return err ?: count;
+}
+
+static ssize_t luo_prepared_emit(enum luo_prepared prepared, char *page)
+{
+	static const char *const names[] = {
+		[LUO_PREPARED_NONE] = "none",
+		[LUO_PREPARED_READY] = "ready",
+		[LUO_PREPARED_STALE] = "stale",
+	};
+
+	return sysfs_emit(page, "%s\n", names[prepared]);
 }
 
 /* Attributes that sessions have in both directions */
 
 static ssize_t luo_session_owner_show(struct config_item *item, char *page)
 {
-	struct luo_session *session = to_luo_session(item);
-
-	if (READ_ONCE(session->is_held))
-		return sysfs_emit(page, "fd\n");
-	return luo_owner_emit(session, page);
+	return luo_owner_emit(&to_luo_session(item)->owner, page);
 }
 
 static ssize_t luo_session_owner_store(struct config_item *item, const char *page,
 				       size_t count)
 {
-	return luo_owner_store(to_luo_session(item), page, count);
+	return luo_owner_store(&to_luo_session(item)->owner, page, count);
 }
 CONFIGFS_ATTR(luo_session_, owner);
 
@@ -159,10 +138,16 @@ static ssize_t luo_session_files_show(struct config_item *item, char *page)
 {
 	struct luo_session *session = to_luo_session(item);
 
-	luo_owner_flush(session);
-	return sysfs_emit(page, "%llu\n", READ_ONCE(session->nr_files));
+	return luo_owner_settle(&session->owner) ?:
+	       sysfs_emit(page, "%llu\n", READ_ONCE(session->files.nr));
 }
 CONFIGFS_ATTR_RO(luo_session_, files);
+
+static ssize_t luo_session_last_error_show(struct config_item *item, char *page)
+{
+	return luo_emit_last_error(&to_luo_session(item)->files.error, page);
+}
+CONFIGFS_ATTR_RO(luo_session_, last_error);
 
 /* Attributes that tokens have in both directions */
 
@@ -170,18 +155,20 @@ static ssize_t luo_file_compatible_show(struct config_item *item, char *page)
 {
 	char compatible[LIVEUPDATE_HNDL_COMPAT_LENGTH];
 
-	luo_file_get_compatible(to_luo_file(item), compatible);
-	return sysfs_emit(page, "%s\n", compatible);
+	return luo_file_get_compatible(to_luo_file(item), compatible) ?:
+	       sysfs_emit(page, "%s\n", compatible);
 }
 CONFIGFS_ATTR_RO(luo_file_, compatible);
 
 static ssize_t luo_file_size_show(struct config_item *item, char *page)
 {
 	u64 size;
+	int err;
 
-	if (luo_file_get_size(to_luo_file(item), &size))
+	err = luo_file_get_size(to_luo_file(item), &size);
+	if (err == -ENODATA)
 		return sysfs_emit(page, "\n");
-	return sysfs_emit(page, "%llu\n", size);
+	return err ?: sysfs_emit(page, "%llu\n", size);
 }
 CONFIGFS_ATTR_RO(luo_file_, size);
 
@@ -191,9 +178,11 @@ static ssize_t luo_outgoing_file_fd_store(struct config_item *item,
 					  const char *page, size_t count)
 {
 	struct luo_file *lf = to_luo_file(item);
+	struct luo_act act __cleanup(luo_act_end) = { };
 	int pidfd, fd, err;
 
-	err = luo_parse_pair(page, count, &pidfd, &fd) ?: luo_owner_check(lf->session);
+	err = luo_parse_pair(page, count, &pidfd, &fd) ?:
+	      luo_act_begin(&act, &luo_session_of(lf)->owner);
 	if (err)
 		return err;
 
@@ -209,8 +198,11 @@ CONFIGFS_ATTR_WO(luo_outgoing_file_, fd);
 static ssize_t luo_outgoing_file_state_show(struct config_item *item, char *page)
 {
 	struct luo_file *lf = to_luo_file(item);
+	int err;
 
-	luo_owner_flush(lf->session);
+	err = luo_owner_settle(&luo_session_of(lf)->owner);
+	if (err)
+		return err;
 	if (READ_ONCE(lf->state) == LUO_FILE_EMPTY)
 		return sysfs_emit(page, "empty\n");
 	return sysfs_emit(page, luo_is_frozen() ? "frozen\n" : "preserved\n");
@@ -230,8 +222,9 @@ static void luo_outgoing_file_release(struct config_item *item)
 	struct luo_file_dir *dir = container_of(to_config_group(item),
 						struct luo_file_dir, group);
 
-	luo_file_remove(dir->file);
-	kfree(dir);
+	/* It is there only when the directory could not be made. */
+	luo_file_remove(dir->file, LUO_MUST);
+	luo_file_dir_free(dir);
 }
 
 static const struct configfs_item_operations luo_outgoing_file_ops = {
@@ -242,6 +235,7 @@ static const struct config_item_type luo_outgoing_file_type = {
 	.ct_owner = THIS_MODULE,
 	.ct_item_ops = &luo_outgoing_file_ops,
 	.ct_attrs = luo_outgoing_file_attrs,
+	.ct_maker_owns = true,
 };
 
 /* sessions/S/ */
@@ -249,18 +243,76 @@ static const struct config_item_type luo_outgoing_file_type = {
 static ssize_t luo_outgoing_session_state_show(struct config_item *item, char *page)
 {
 	struct luo_session *session = to_luo_session(item);
+	int err;
 
-	luo_owner_flush(session);
-	if (READ_ONCE(session->abandoned))
+	err = luo_owner_settle(&session->owner);
+	if (err)
+		return err;
+	if (READ_ONCE(session->files.state) == LUO_SET_ABANDONED)
 		return sysfs_emit(page, "abandoned\n");
 	return sysfs_emit(page, luo_is_frozen() ? "frozen\n" : "open\n");
 }
 CONFIGFS_ATTR_RO(luo_outgoing_session_, state);
 
+#define LUO_NO_LIMIT	"max"
+
+static ssize_t luo_outgoing_session_limit_show(struct config_item *item, char *page)
+{
+	u64 limit = READ_ONCE(to_luo_session(item)->files.limit);
+
+	if (limit == U64_MAX)
+		return sysfs_emit(page, LUO_NO_LIMIT "\n");
+	return sysfs_emit(page, "%llu\n", limit);
+}
+
+static ssize_t luo_outgoing_session_limit_store(struct config_item *item, const char *page,
+						size_t count)
+{
+	u64 limit = U64_MAX;
+
+	/* It is there to keep within bounds who was given the session, and so the file. */
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (!luo_is_word(page, count, LUO_NO_LIMIT) &&
+	    luo_parse_u64(page, luo_line_length(page, count), &limit))
+		return -EINVAL;
+	luo_file_set_limit(&to_luo_session(item)->files, limit);
+	return count;
+}
+CONFIGFS_ATTR(luo_outgoing_session_, limit);
+
+static ssize_t luo_outgoing_session_prepare_show(struct config_item *item, char *page)
+{
+	return luo_prepared_emit(luo_file_set_prepared(&to_luo_session(item)->files), page);
+}
+
+static ssize_t luo_outgoing_session_prepare_store(struct config_item *item, const char *page,
+						  size_t count)
+{
+	struct luo_session *session = to_luo_session(item);
+	bool begin = luo_is_word(page, count, "1");
+	struct luo_act act __cleanup(luo_act_end) = { };
+	int err;
+
+	if (!begin && !luo_is_word(page, count, "0"))
+		return -EINVAL;
+	err = luo_act_begin(&act, &session->owner);
+	if (err)
+		return err;
+	if (begin)
+		return luo_session_prepare(session) ?: count;
+	luo_file_set_unprepare(&session->files);
+	return count;
+}
+CONFIGFS_ATTR(luo_outgoing_session_, prepare);
+
 static struct configfs_attribute *luo_outgoing_session_attrs[] = {
 	&luo_session_attr_owner,
 	&luo_outgoing_session_attr_state,
 	&luo_session_attr_files,
+	&luo_session_attr_last_error,
+	&luo_outgoing_session_attr_limit,
+	&luo_outgoing_session_attr_prepare,
 	NULL
 };
 
@@ -269,22 +321,24 @@ static struct config_group *luo_outgoing_file_make(struct config_group *group,
 {
 	struct luo_session *session = to_luo_session(&group->cg_item);
 	struct luo_file_dir *dir;
+	struct luo_act act __cleanup(luo_act_end) = { };
 	u64 token;
 	int err;
 
-	err = luo_parse_u64(name, strlen(name), &token) ?: luo_owner_check(session);
+	err = luo_parse_u64(name, strlen(name), &token) ?: luo_act_begin(&act, &session->owner);
 	if (err)
 		return ERR_PTR(err);
 
-	dir = kzalloc_obj(*dir);
+	dir = luo_file_dir_new(session);
 	if (!dir)
 		return ERR_PTR(-ENOMEM);
 
-	dir->file = luo_file_add(session, token);
+	dir->file = luo_file_add(&session->files, token);
 	if (IS_ERR(dir->file)) {
 		err = PTR_ERR(dir->file);
 		goto err_free;
 	}
+	luo_file_get(dir->file);
 
 	err = luo_dir_init(&dir->group, name, &luo_outgoing_file_type);
 	if (err)
@@ -292,19 +346,20 @@ static struct config_group *luo_outgoing_file_make(struct config_group *group,
 	return &dir->group;
 
 err_remove:
-	luo_file_remove(dir->file);
+	luo_file_remove(dir->file, LUO_MUST);
 err_free:
-	kfree(dir);
+	luo_file_dir_free(dir);
 	return ERR_PTR(err);
 }
 
-/* An rmdir that was let through cannot fail any more. */
+/* An rmdir that returns 0 has removed the file: its directory may be held, and go later. */
 static int luo_outgoing_file_allow_drop(struct config_group *group,
 					struct config_item *item)
 {
-	if (luo_is_frozen())
-		return -EBUSY;
-	return luo_owner_check(to_luo_session(&group->cg_item));
+	struct luo_act act __cleanup(luo_act_end) = { };
+
+	return luo_act_begin(&act, &to_luo_session(&group->cg_item)->owner) ?:
+	       luo_file_remove(to_luo_file(item), LUO_KILLABLE);
 }
 
 static const struct configfs_group_operations luo_outgoing_session_group_ops = {
@@ -317,7 +372,9 @@ static void luo_outgoing_session_release(struct config_item *item)
 	struct luo_session_dir *dir = container_of(to_config_group(item),
 						   struct luo_session_dir, group);
 
-	luo_session_remove(dir->session);
+	/* It is there only when the directory could not be made. */
+	luo_session_remove(dir->session, LUO_MUST);
+	luo_session_put(dir->session);
 	kfree(dir);
 }
 
@@ -330,6 +387,7 @@ static const struct config_item_type luo_outgoing_session_type = {
 	.ct_item_ops = &luo_outgoing_session_ops,
 	.ct_group_ops = &luo_outgoing_session_group_ops,
 	.ct_attrs = luo_outgoing_session_attrs,
+	.ct_maker_owns = true,
 };
 
 /* sessions/ */
@@ -339,13 +397,14 @@ static struct config_group *luo_outgoing_session_make(struct config_group *group
 {
 	char name[LIVEUPDATE_SESSION_NAME_LENGTH];
 	struct luo_session_dir *dir;
+	struct luo_act act __cleanup(luo_act_end) = { };
 	int err;
 
-	err = luo_parse_name(text, name) ?: luo_owner_check(NULL);
+	err = luo_parse_name(text, name) ?: luo_act_begin(&act, &luo_root_owner);
 	if (err)
 		return ERR_PTR(err);
 
-	dir = kzalloc_obj(*dir);
+	dir = kzalloc_obj(*dir, GFP_KERNEL_ACCOUNT);
 	if (!dir)
 		return ERR_PTR(-ENOMEM);
 
@@ -354,6 +413,7 @@ static struct config_group *luo_outgoing_session_make(struct config_group *group
 		err = PTR_ERR(dir->session);
 		goto err_free;
 	}
+	luo_session_get(dir->session);
 
 	err = luo_dir_init(&dir->group, text, &luo_outgoing_session_type);
 	if (err)
@@ -361,7 +421,8 @@ static struct config_group *luo_outgoing_session_make(struct config_group *group
 	return &dir->group;
 
 err_remove:
-	luo_session_remove(dir->session);
+	luo_session_remove(dir->session, LUO_MUST);
+	luo_session_put(dir->session);
 err_free:
 	kfree(dir);
 	return ERR_PTR(err);
@@ -370,9 +431,10 @@ err_free:
 static int luo_outgoing_session_allow_drop(struct config_group *group,
 					   struct config_item *item)
 {
-	if (luo_is_frozen())
-		return -EBUSY;
-	return luo_owner_check(to_luo_session(item));
+	struct luo_act act __cleanup(luo_act_end) = { };
+
+	return luo_act_begin(&act, &to_luo_session(item)->owner) ?:
+	       luo_session_remove(to_luo_session(item), LUO_KILLABLE);
 }
 
 static const struct configfs_group_operations luo_sessions_group_ops = {
@@ -387,16 +449,54 @@ static const struct config_item_type luo_sessions_type = {
 
 /* incoming/S/T/ */
 
+/* A file that another one took the place of in its task's table */
+struct luo_replaced {
+	struct callback_head work;
+	struct file *file;
+};
+
+static void luo_close_replaced(struct callback_head *work)
+{
+	struct luo_replaced *replaced = container_of(work, struct luo_replaced, work);
+
+	filp_close(replaced->file, current->files);
+	kfree(replaced);
+}
+
+/*
+ * Have a file as number @fd. To close the one that was there may take as long as its
+ * file system likes, so that is done when the store has returned.
+ */
+static int luo_install(int fd, struct file *file)
+{
+	struct luo_replaced *replaced = kmalloc_obj(*replaced);
+	int err;
+
+	if (!replaced)
+		return -ENOMEM;
+	err = receive_fd_replace_get(fd, file, 0, &replaced->file);
+	if (err < 0 || !replaced->file) {
+		kfree(replaced);
+		return min(err, 0);
+	}
+	init_task_work(&replaced->work, luo_close_replaced);
+	/* It fails for a task that is exiting, which does not write. */
+	WARN_ON_ONCE(task_work_add(current, &replaced->work, TWA_RESUME));
+	return 0;
+}
+
 static ssize_t luo_incoming_file_fd_store(struct config_item *item,
 					  const char *page, size_t count)
 {
 	struct luo_file *lf = to_luo_file(item);
 	struct file *file __free(fput) = NULL;
+	struct luo_act act __cleanup(luo_act_end) = { };
 	int pidfd, fd, err;
 	struct pid *pid;
 	bool is_self;
 
-	err = luo_parse_pair(page, count, &pidfd, &fd) ?: luo_owner_check(lf->session);
+	err = luo_parse_pair(page, count, &pidfd, &fd) ?:
+	      luo_act_begin(&act, &luo_session_of(lf)->owner);
 	if (err)
 		return err;
 
@@ -413,8 +513,8 @@ static ssize_t luo_incoming_file_fd_store(struct config_item *item,
 	if (err)
 		return err;
 
-	err = receive_fd_replace(fd, file, 0);
-	if (err < 0)
+	err = luo_install(fd, file);
+	if (err)
 		return err;
 	luo_file_mark_retrieved(lf);
 	return count;
@@ -444,7 +544,7 @@ static struct configfs_attribute *luo_incoming_file_attrs[] = {
 
 static void luo_incoming_file_release(struct config_item *item)
 {
-	kfree(container_of(to_config_group(item), struct luo_file_dir, group));
+	luo_file_dir_free(container_of(to_config_group(item), struct luo_file_dir, group));
 }
 
 static const struct configfs_item_operations luo_incoming_file_ops = {
@@ -462,9 +562,9 @@ static const struct config_item_type luo_incoming_file_type = {
 static ssize_t luo_incoming_session_state_show(struct config_item *item, char *page)
 {
 	struct luo_session *session = to_luo_session(item);
-	u64 retrieved = READ_ONCE(session->nr_retrieved);
+	u64 retrieved = READ_ONCE(session->files.nr_retrieved);
 
-	if (retrieved == session->nr_files)
+	if (retrieved == session->files.nr)
 		return sysfs_emit(page, "retrieved\n");
 	return sysfs_emit(page, retrieved ? "retrieving\n" : "preserved\n");
 }
@@ -473,7 +573,7 @@ CONFIGFS_ATTR_RO(luo_incoming_session_, state);
 static ssize_t luo_incoming_session_retrieved_show(struct config_item *item,
 						   char *page)
 {
-	return sysfs_emit(page, "%llu\n", READ_ONCE(to_luo_session(item)->nr_retrieved));
+	return sysfs_emit(page, "%llu\n", READ_ONCE(to_luo_session(item)->files.nr_retrieved));
 }
 CONFIGFS_ATTR_RO(luo_incoming_session_, retrieved);
 
@@ -482,10 +582,12 @@ static ssize_t luo_incoming_session_finish_store(struct config_item *item,
 {
 	struct luo_session *session = to_luo_session(item);
 	bool discard = luo_is_word(page, count, "discard");
+	struct luo_act act __cleanup(luo_act_end) = { };
 
 	if (!discard && !luo_is_word(page, count, "1"))
 		return -EINVAL;
-	return luo_owner_check(session) ?: luo_session_finish(session, discard) ?: count;
+	return luo_act_begin(&act, &session->owner) ?:
+	       luo_session_finish(session, discard) ?: count;
 }
 CONFIGFS_ATTR_WO(luo_incoming_session_, finish);
 
@@ -493,6 +595,7 @@ static struct configfs_attribute *luo_incoming_session_attrs[] = {
 	&luo_session_attr_owner,
 	&luo_incoming_session_attr_state,
 	&luo_session_attr_files,
+	&luo_session_attr_last_error,
 	&luo_incoming_session_attr_retrieved,
 	&luo_incoming_session_attr_finish,
 	NULL
@@ -526,157 +629,6 @@ static const struct config_item_type luo_held_session_type = {
 	.ct_attrs = luo_outgoing_session_attrs,
 };
 
-/* The tokens of an incoming session are its default groups: they go with it. */
-static int luo_session_dir_fill(struct luo_session_dir *dir)
-{
-	char name[sizeof("18446744073709551615")];
-	struct luo_file *lf;
-	int err;
-
-	luo_for_each_file(lf, dir->session) {
-		struct luo_file_dir *file_dir = kzalloc_obj(*file_dir);
-
-		if (!file_dir)
-			return -ENOMEM;
-		file_dir->file = lf;
-		snprintf(name, sizeof(name), "%llu", lf->token);
-		err = luo_dir_init(&file_dir->group, name, &luo_incoming_file_type);
-		if (err) {
-			kfree(file_dir);
-			return err;
-		}
-		configfs_add_default_group(&file_dir->group, &dir->group);
-	}
-	return 0;
-}
-
-static int luo_session_dir_add(struct luo_session_dir *dir)
-{
-	bool is_incoming = dir->session->sessions == &luo_incoming;
-	char text[LUO_NAME_TEXT_LENGTH];
-	int err;
-
-	luo_format_name(dir->session->name, text);
-	err = config_item_set_name(&dir->group.cg_item, "%s", text);
-	if (!err && is_incoming)
-		err = luo_session_dir_fill(dir);
-	if (!err)
-		err = configfs_register_group(is_incoming ? &luo_incoming_group :
-							    &luo_sessions_group, &dir->group);
-	if (err) {
-		configfs_remove_default_groups(&dir->group);
-		luo_set_last_error(dir->session, NULL, "configfs", err);
-	}
-	dir->is_registered = !err;
-	return err;
-}
-
-static void luo_session_dir_remove(struct luo_session_dir *dir)
-{
-	if (dir->is_registered) {
-		configfs_unregister_group(&dir->group);
-		configfs_remove_default_groups(&dir->group);
-	}
-	config_group_put(&dir->group);
-}
-
-/* The next directory that is to be made, or removed if its session is gone */
-static struct luo_session_dir *luo_dirs_next(bool *is_gone)
-{
-	struct luo_session_dir *dir;
-
-	guard(spinlock)(&luo_dirs_lock);
-	dir = list_first_entry_or_null(&luo_dirs_todo, struct luo_session_dir, todo);
-	if (dir) {
-		list_del_init(&dir->todo);
-		*is_gone = dir->is_gone;
-	}
-	return dir;
-}
-
-/* Leave a directory for later, but if its session has gone meanwhile. */
-static bool luo_dirs_defer(struct luo_session_dir *dir)
-{
-	guard(spinlock)(&luo_dirs_lock);
-	if (!list_empty(&dir->todo))
-		return false;
-	list_add_tail(&dir->todo, &luo_dirs_todo);
-	return true;
-}
-
-static void luo_dirs_work(struct work_struct *work)
-{
-	struct luo_session_dir *dir;
-	bool is_gone;
-
-	while ((dir = luo_dirs_next(&is_gone))) {
-		if (is_gone) {
-			luo_session_dir_remove(dir);
-		} else if (luo_session_dir_add(dir) == -ENOMEM && luo_dirs_defer(dir)) {
-			queue_delayed_work(system_dfl_wq, &luo_dirs_worker,
-					   LUO_DIRS_RETRY_DELAY);
-			return;
-		}
-		if (atomic_dec_and_test(&luo_dirs_left))
-			wake_up_all(&luo_dirs_wait);
-		cond_resched();
-	}
-}
-
-/* The session is the caller's; the directory may be removed before this returns. */
-static void luo_dirs_add(struct luo_session *session, bool is_gone)
-{
-	struct luo_session_dir *dir = session->dir;
-
-	scoped_guard(spinlock, &luo_dirs_lock) {
-		dir->is_gone = is_gone;
-		if (list_empty(&dir->todo)) {
-			list_add_tail(&dir->todo, &luo_dirs_todo);
-			atomic_inc(&luo_dirs_left);
-		}
-	}
-	if (READ_ONCE(session->is_held))
-		queue_delayed_work(system_dfl_wq, &luo_dirs_worker, LUO_DIRS_DELAY);
-	else
-		mod_delayed_work(system_dfl_wq, &luo_dirs_worker, 0);
-}
-
-/* Have a directory of ours made. */
-static void luo_session_dir_new(struct luo_session *session)
-{
-	struct luo_session_dir *dir = kzalloc_obj(*dir, LUO_GFP_NOFAIL);
-
-	INIT_LIST_HEAD(&dir->todo);
-	dir->group.cg_item.ci_type = session->sessions == &luo_incoming ?
-		&luo_incoming_session_type : &luo_held_session_type;
-	config_group_init(&dir->group);
-	dir->session = session;
-	luo_session_get(session);
-	session->dir = dir;
-	luo_dirs_add(session, false);
-}
-
-/* Events may come from a store in the session's directory: only queue work. */
-static int luo_configfs_notify(struct notifier_block *nb, unsigned long event,
-			       void *data)
-{
-	struct luo_session *session = data;
-
-	switch (event) {
-	case LUO_SESSION_ARRIVED:
-		luo_session_dir_new(session);
-		break;
-	case LUO_SESSION_GONE:
-		luo_dirs_add(session, true);
-		break;
-	}
-	return NOTIFY_OK;
-}
-
-static struct notifier_block luo_configfs_nb = {
-	.notifier_call = luo_configfs_notify,
-};
-
 /* incoming/ */
 
 static const struct config_item_type luo_incoming_type = {
@@ -687,13 +639,13 @@ static const struct config_item_type luo_incoming_type = {
 
 static ssize_t luo_root_owner_show(struct config_item *item, char *page)
 {
-	return luo_owner_emit(NULL, page);
+	return luo_owner_emit(&luo_root_owner, page);
 }
 
 static ssize_t luo_root_owner_store(struct config_item *item, const char *page,
 				    size_t count)
 {
-	return luo_owner_store(NULL, page, count);
+	return luo_owner_store(&luo_root_owner, page, count);
 }
 CONFIGFS_ATTR(luo_root_, owner);
 
@@ -701,15 +653,9 @@ static ssize_t luo_root_state_show(struct config_item *item, char *page)
 {
 	int err;
 
-	/*
-	 * Whoever has read this finds sessions/ and incoming/ as it says. We are
-	 * called under the frag_sem of this directory; making and removing
-	 * others takes theirs, which lockdep cannot tell apart from it. So this
-	 * waits for a count, and not for the work.
-	 */
+	/* Whoever has read this finds sessions/ and incoming/ as it says. */
 	luo_wait_for_incoming();
-	mod_delayed_work(system_dfl_wq, &luo_dirs_worker, 0);
-	err = wait_event_killable(luo_dirs_wait, !atomic_read(&luo_dirs_left));
+	err = luo_dirs_wait();
 	if (err)
 		return err;
 	return sysfs_emit(page, "%s\n", luo_state_name(luo_get_state()));
@@ -736,21 +682,55 @@ static ssize_t luo_root_abi_show(struct config_item *item, char *page)
 static ssize_t luo_root_abi_store(struct config_item *item, const char *page,
 				  size_t count)
 {
+	struct luo_act act __cleanup(luo_act_end) = { };
+
 	/* Nothing may be hidden behind a NUL. */
 	if (strlen(page) != count)
 		return -EINVAL;
-	return luo_owner_check(NULL) ?: luo_abi_choose(page) ?: count;
+	return luo_act_begin(&act, &luo_root_owner) ?: luo_choose_format(page) ?: count;
 }
 CONFIGFS_ATTR(luo_root_, abi);
 
 static ssize_t luo_root_last_error_show(struct config_item *item, char *page)
 {
-	char text[LUO_ERROR_LENGTH];
-
-	luo_get_last_error(text);
-	return sysfs_emit(page, "%s\n", text);
+	return luo_emit_last_error(NULL, page);
 }
 CONFIGFS_ATTR_RO(luo_root_, last_error);
+
+static ssize_t luo_root_prepare_show(struct config_item *item, char *page)
+{
+	return luo_prepared_emit(luo_get_prepared(), page);
+}
+
+static ssize_t luo_root_prepare_store(struct config_item *item, const char *page, size_t count)
+{
+	bool begin = luo_is_word(page, count, "1");
+
+	/* As reboot(2) this is for whoever may do it, whoever the owner is. */
+	if (!capable(CAP_SYS_BOOT))
+		return -EPERM;
+	if (!begin && !luo_is_word(page, count, "0"))
+		return -EINVAL;
+	return (begin ? luo_prepare() : luo_unprepare()) ?: count;
+}
+CONFIGFS_ATTR(luo_root_, prepare);
+
+static ssize_t luo_root_freeze_timeout_ms_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, "%u\n", luo_get_freeze_timeout());
+}
+
+static ssize_t luo_root_freeze_timeout_ms_store(struct config_item *item, const char *page,
+						size_t count)
+{
+	/* Whoever was given the file to write: it decides over the whole machine. */
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (strlen(page) != count)
+		return -EINVAL;
+	return luo_set_freeze_timeout(page) ?: count;
+}
+CONFIGFS_ATTR(luo_root_, freeze_timeout_ms);
 
 static struct configfs_attribute *luo_root_attrs[] = {
 	&luo_root_attr_owner,
@@ -759,6 +739,8 @@ static struct configfs_attribute *luo_root_attrs[] = {
 	&luo_root_attr_handlers,
 	&luo_root_attr_abi,
 	&luo_root_attr_last_error,
+	&luo_root_attr_freeze_timeout_ms,
+	&luo_root_attr_prepare,
 	NULL
 };
 
@@ -776,10 +758,16 @@ static struct configfs_subsystem luo_subsys = {
 	},
 };
 
+static const struct luo_dirs luo_our_dirs = {
+	.sessions = &luo_sessions_group,
+	.incoming = &luo_incoming_group,
+	.held_session = &luo_held_session_type,
+	.incoming_session = &luo_incoming_session_type,
+	.incoming_file = &luo_incoming_file_type,
+};
+
 static int __init luo_configfs_init(void)
 {
-	int err;
-
 	if (!liveupdate_enabled())
 		return 0;
 
@@ -790,9 +778,6 @@ static int __init luo_configfs_init(void)
 	config_group_init_type_name(&luo_incoming_group, "incoming", &luo_incoming_type);
 	configfs_add_default_group(&luo_incoming_group, &luo_subsys.su_group);
 
-	err = configfs_register_subsystem(&luo_subsys);
-	if (err)
-		return err;
-	return blocking_notifier_chain_register(&luo_notifier, &luo_configfs_nb);
+	return configfs_register_subsystem(&luo_subsys) ?: luo_dirs_start(&luo_our_dirs);
 }
 device_initcall(luo_configfs_init);

@@ -3,45 +3,31 @@
  * Live Update Orchestrator, core: boot, reboot, and the state between them.
  *
  * At boot the hand-over from the previous kernel is found and read; in the
- * reboot path what is to be handed over is frozen and written. Sessions and
- * files are kept in luo_session.c and luo_file.c.
+ * reboot path what is to be handed over is frozen and serialized. luo_handover.c
+ * goes through what there is, luo_session.c and luo_file.c keep it.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cleanup.h>
-#include <linux/errname.h>
 #include <linux/errno.h>
-#include <linux/export.h>
 #include <linux/init.h>
 #include <linux/io.h>
+#include <linux/kexec.h>
 #include <linux/kexec_handover.h>
 #include <linux/liveupdate.h>
-#include <linux/kstrtox.h>
-#include <linux/mm.h>
-#include <linux/spinlock.h>
-#include <linux/string.h>
 #include <linux/workqueue.h>
 
-#include "luo_internal.h"
+#include "../kexec_internal.h"
+#include "luo_abi.h"
+#include "luo_buf.h"
+#include "luo_core.h"
+#include "luo_session.h"
+#include "luo_state.h"
 
-/*
- * Held for reading by whatever changes what is handed over, or takes from what
- * was; for writing while the reboot path freezes it. After that luo.frozen
- * turns changes away.
- */
-DECLARE_RWSEM(luo_freeze_rwsem);
-
-/* Tells front ends what happened, see enum luo_event. */
-BLOCKING_NOTIFIER_HEAD(luo_notifier);
-
-static struct {
-	bool enabled;
-	bool frozen;
-	u64 number;
-	const struct luo_abi *abi_in;
-	void *blob_in;
-} luo;
+/* The previous kernel's hand-over, if there is one: its format and its root */
+static const struct luo_abi *luo_abi_in;
+static void *luo_blob_in;
 
 /* The linker has what the formats and file handlers list follow this. */
 static const struct liveupdate_versions_header luo_versions_header
@@ -49,62 +35,6 @@ static const struct liveupdate_versions_header luo_versions_header
 	.magic = LIVEUPDATE_VERSIONS_MAGIC,
 	.version = LIVEUPDATE_VERSIONS_VERSION,
 };
-
-static DEFINE_SPINLOCK(luo_error_lock);
-static char luo_error[LUO_ERROR_LENGTH];
-
-static int __init luo_parse_enable(char *arg)
-{
-	return kstrtobool(arg, &luo.enabled);
-}
-early_param("liveupdate", luo_parse_enable);
-
-/**
- * liveupdate_enabled() - is live update in use on this boot?
- *
- * Set by ``liveupdate=on`` on the kernel's command line; needs KHO.
- *
- * Context: any, from early_initcall on.
- * Return: true when it is.
- */
-bool liveupdate_enabled(void)
-{
-	return luo.enabled;
-}
-
-/**
- * liveupdate_preserved_data() - reach what the previous kernel preserved
- * @phys: its physical address, as the hand-over says
- * @size: how many bytes are expected there
- *
- * A hand-over is input from outside. This is how to reach anything that it
- * points to: it checks that the address is one that the previous kernel
- * preserved and that this one did not take back yet, and that as much is there.
- *
- * Context: any, from early_initcall on.
- * Return: where it is, or NULL when it is not.
- */
-void *liveupdate_preserved_data(u64 phys, u64 size)
-{
-	int order = kho_preserved_order(phys);
-
-	if (order < 0 || size > PAGE_SIZE << order)
-		return NULL;
-	return phys_to_virt(phys);
-}
-EXPORT_SYMBOL_GPL(liveupdate_preserved_data);
-
-/**
- * luo_is_frozen() - has what is handed over been fixed for good?
- *
- * Context: asked under luo_freeze_rwsem by whoever is about to change
- * something; without it the answer is only good for showing.
- * Return: true when it has: nothing may be changed, freed or moved any more.
- */
-bool luo_is_frozen(void)
-{
-	return READ_ONCE(luo.frozen);
-}
 
 /**
  * luo_get_state() - what live update is about on this machine now
@@ -136,89 +66,26 @@ const char *luo_state_name(enum luo_state state)
 	return names[state];
 }
 
-/**
- * luo_get_number() - how many hand-overs in a row led to this kernel
- *
- * Return: that number, 0 after a boot without a hand-over.
- */
-u64 luo_get_number(void)
-{
-	return luo.number;
-}
-
-/**
- * luo_notify() - tell front ends what happened
- * @event:   what
- * @session: to which session, or NULL
- *
- * Context: process context, without a lock of ours.
- */
-void luo_notify(enum luo_event event, struct luo_session *session)
-{
-	blocking_notifier_call_chain(&luo_notifier, event, session);
-}
-
-/**
- * luo_get_last_error() - the last operation that failed
- * @buf: filled in, of LUO_ERROR_LENGTH bytes; empty when none failed
- */
-void luo_get_last_error(char *buf)
-{
-	guard(spinlock)(&luo_error_lock);
-	strscpy(buf, luo_error, LUO_ERROR_LENGTH);
-}
-
-/**
- * luo_set_last_error() - remember what failed, and log it
- * @session: the session it failed for, or NULL
- * @file:    the file in it, or NULL
- * @what:    what failed
- * @err:     negative errno, or 0 when @what says it all
- */
-void luo_set_last_error(const struct luo_session *session,
-			const struct luo_file *file, const char *what, int err)
-{
-	char text[LUO_ERROR_LENGTH];
-	size_t len = 0;
-
-	if (session) {
-		luo_format_name(session->name, text);
-		len = strlen(text);
-		if (file)
-			len += scnprintf(text + len, sizeof(text) - len, "/%llu",
-					 file->token);
-		len += scnprintf(text + len, sizeof(text) - len, ": ");
-	}
-	len += scnprintf(text + len, sizeof(text) - len, "%s", what);
-	if (err && errname(-err))
-		scnprintf(text + len, sizeof(text) - len, ": %s", errname(-err));
-	else if (err)
-		scnprintf(text + len, sizeof(text) - len, ": %d", err);
-
-	pr_warn("%s\n", text);
-
-	guard(spinlock)(&luo_error_lock);
-	strscpy(luo_error, text, sizeof(luo_error));
-}
-
 /* Take the hand-over in @blob, if it is of a format that we know. */
 static int __init luo_identify_handover(void *blob, size_t size)
 {
-	char short_name[LIVEUPDATE_SESSION_NAME_LENGTH];
-	char text[LUO_NAME_TEXT_LENGTH + 32];
 	const char *name;
+	u64 number;
+	int err;
 
-	luo.abi_in = luo_abi_identify(blob, size, &name);
-	if (luo.abi_in) {
-		luo.blob_in = luo_abi_take(virt_to_phys(blob), size);
-		luo.abi_in->read_flbs(blob);
-		return luo.abi_in->read_number(blob, &luo.number);
+	luo_abi_in = luo_abi_identify(blob, size, &name);
+	if (!luo_abi_in) {
+		luo_set_named_error(name ?: "LUO", "hand-over format", -EPROTONOSUPPORT);
+		return 0;
 	}
 
-	strscpy(short_name, name ?: "LUO");
-	luo_format_name(short_name, text);
-	strcat(text, ": unknown hand-over format");
-	luo_set_last_error(NULL, NULL, text, 0);
+	luo_blob_in = luo_buf_take(virt_to_phys(blob), size);
+	luo_restore_flbs(luo_abi_in, blob);
+	err = luo_abi_in->read_number(blob, &number);
+	if (err)
+		return err;
+	luo_set_number(number);
+	pr_info("hand-over %llu, format %s\n", number, luo_abi_in->compatible);
 	return 0;
 }
 
@@ -233,11 +100,11 @@ static int __init luo_find_handover(void)
 	size_t size;
 	int err;
 
-	if (luo.enabled && !kho_is_enabled()) {
+	if (liveupdate_enabled() && !kho_is_enabled()) {
 		pr_warn("disabled, as KHO is\n");
-		luo.enabled = false;
+		luo_disable();
 	}
-	if (!luo.enabled)
+	if (!liveupdate_enabled())
 		return 0;
 
 	err = kho_retrieve_subtree(LUO_KHO_ENTRY_NAME, &phys, &size);
@@ -249,9 +116,6 @@ static int __init luo_find_handover(void)
 	}
 	if (err)
 		luo_set_last_error(NULL, NULL, "hand-over", err);
-	else if (luo.abi_in)
-		pr_info("hand-over %llu, format %s\n", luo.number,
-			luo.abi_in->compatible);
 	return 0;
 }
 early_initcall(luo_find_handover);
@@ -259,8 +123,8 @@ early_initcall(luo_find_handover);
 /* Reading takes time with the number of files; the boot need not wait for it. */
 static void luo_read_handover(struct work_struct *work)
 {
-	luo.abi_in->read(luo.blob_in);
-	luo_abi_free(luo.blob_in);
+	luo_restore_sessions(luo_abi_in, luo_blob_in);
+	luo_buf_free(luo_blob_in);
 	luo_notify(LUO_STATE_CHANGED, NULL);
 }
 
@@ -269,7 +133,7 @@ static DECLARE_WORK(luo_read_work, luo_read_handover);
 /* After the front ends, which are initialised as devices are. */
 static int __init luo_start_reading(void)
 {
-	if (luo.abi_in)
+	if (luo_abi_in)
 		queue_work(system_dfl_wq, &luo_read_work);
 	return 0;
 }
@@ -285,14 +149,150 @@ void luo_wait_for_incoming(void)
 	flush_work(&luo_read_work);
 }
 
+/* KHO tells nothing to an image that user space has put together. */
+static int luo_check_image(void)
+{
+	if (kexec_image->file_mode || !luo_sessions_exist())
+		return 0;
+	luo_set_last_error(NULL, NULL, "image of kexec_load(2)", -EOPNOTSUPP);
+	return -EOPNOTSUPP;
+}
+
+/* Have nothing under way any more. Fails as liveupdate_reboot(). */
+static int luo_close_gate(void)
+{
+	unsigned long deadline = luo_freeze_deadline();
+	int err;
+
+	luo_wait_for_incoming();
+	err = luo_owner_settle_all(deadline) ?: luo_gate_close(deadline);
+	if (err != -ETIMEDOUT)
+		return err;
+	luo_sessions_tell_stalled();
+	return -EBUSY;
+}
+
+static int luo_freeze(void)
+{
+	int err = luo_close_gate();
+
+	if (err)
+		return err;
+	err = luo_check_image() ?: luo_sessions_freeze();
+	if (err)
+		luo_gate_undo();
+	else
+		luo_serialize();
+	luo_gate_open(!err);
+	return err;
+}
+
+/* The image that was loaded when all was prepared, while it is; only compared */
+static const struct kimage *luo_prepared_image;
+
+/* luo_prepare() succeeded last. Written with the gate closed, may be read without. */
+static bool luo_was_prepared;
+
+/**
+ * liveupdate_forget_image() - an image is freed
+ * @image: the image, which was loaded or was to be
+ *
+ * Context: any.
+ */
+void liveupdate_forget_image(const struct kimage *image)
+{
+	cmpxchg(&luo_prepared_image, image, NULL);
+}
+
+/*
+ * Note which image is loaded. That is all that kexec's lock is held for: a reboot that
+ * meets it fails.
+ */
+static int luo_note_image(void)
+{
+	int err = -ENOEXEC;
+
+	if (!kexec_trylock())
+		return -EBUSY;
+	if (kexec_image) {
+		err = luo_check_image();
+		WRITE_ONCE(luo_prepared_image, kexec_image);
+	}
+	kexec_unlock();
+	return err;
+}
+
+/**
+ * luo_prepare() - do now what liveupdate_reboot() could fail with
+ *
+ * What is got for that is kept until luo_unprepare(), or until something changes what would
+ * be handed over. No freeze() is called.
+ *
+ * Context: process context, without a lock of ours.
+ * Return: 0; or, with nothing changed but that what was prepared before is not any more,
+ * * -ENOEXEC: no image is loaded
+ * * -EBUSY: one is being loaded
+ * * as liveupdate_reboot()
+ */
+int luo_prepare(void)
+{
+	int err = luo_close_gate();
+
+	if (err)
+		return err;
+	luo_gate_undo();
+	err = luo_note_image() ?: luo_sessions_prepare();
+	if (!err)
+		luo_gate_set_undo(luo_sessions_unprepare);
+	WRITE_ONCE(luo_was_prepared, !err);
+	luo_gate_open(false);
+	return err;
+}
+
+/**
+ * luo_unprepare() - undo luo_prepare()
+ *
+ * Context: process context, without a lock of ours.
+ * Return: 0, or as liveupdate_reboot() when it has to wait for operations.
+ */
+int luo_unprepare(void)
+{
+	int err = luo_close_gate();
+
+	if (err)
+		return err;
+	luo_gate_undo();
+	WRITE_ONCE(luo_was_prepared, false);
+	luo_gate_open(false);
+	return 0;
+}
+
+/**
+ * luo_get_prepared() - is all prepared for the reboot?
+ *
+ * Return: that; it may change at any time.
+ */
+enum luo_prepared luo_get_prepared(void)
+{
+	if (!READ_ONCE(luo_was_prepared))
+		return LUO_PREPARED_NONE;
+	return luo_gate_can_undo() && READ_ONCE(luo_prepared_image) ?
+	       LUO_PREPARED_READY : LUO_PREPARED_STALE;
+}
+
 /**
  * liveupdate_reboot() - freeze and write what is handed over to the next kernel
+ *
+ * Waits for operations that are under way, for freeze_timeout_ms at most: no user can
+ * hold it up for longer.
  *
  * Context: called by the kexec path of reboot(2) alone, with all processes
  * still there.
  * Return: 0, and from now on nothing can be changed; or a negative errno, the
  * kexec must not happen and the machine goes on as before:
- * * -EBUSY: it was called before
+ * * -EBUSY: it was called before; or an operation did not end in time
+ * * -EINTR: the caller is being killed
+ * * -EOPNOTSUPP: the image was loaded by kexec_load(2), and there are sessions
  * * as luo_sessions_freeze()
  */
 int liveupdate_reboot(void)
@@ -302,19 +302,8 @@ int liveupdate_reboot(void)
 	if (!liveupdate_enabled())
 		return 0;
 
-	luo_wait_for_incoming();
-	luo_owner_flush_all();
-
-	scoped_guard(rwsem_write, &luo_freeze_rwsem) {
-		if (luo.frozen)
-			return -EBUSY;
-		err = luo_sessions_freeze();
-		if (err)
-			return err;
-		luo_abi->write();
-		WRITE_ONCE(luo.frozen, true);
-	}
-
-	luo_notify(LUO_STATE_CHANGED, NULL);
-	return 0;
+	err = luo_freeze();
+	if (!err)
+		luo_notify(LUO_STATE_CHANGED, NULL);
+	return err;
 }

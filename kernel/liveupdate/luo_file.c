@@ -1,32 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Files: what is preserved under a token, from the day it is given to us until
- * the next kernel gives it up; and the handlers that know each type.
+ * Files: what is preserved under a token, from preserve until the next kernel
+ * finishes it; and sets of files, which are handed over and finished as one.
+ *
+ * struct luo_file_set is embedded in a session. A file is in its set's tree of tokens
+ * from luo_file_add() on, and in its list while it is not empty.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/atomic.h>
 #include <linux/cleanup.h>
 #include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/kexec_handover.h>
-#include <linux/list_private.h>
-#include <linux/module.h>
+#include <linux/limits.h>
 #include <linux/rbtree.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/sysfs.h>
-#include <linux/wait.h>
 
-#include "luo_internal.h"
-
-DECLARE_RWSEM(luo_handlers_rwsem);
-static LIST_HEAD(luo_handlers);
-
-/* Where who unregisters a handler waits for the files that it is held for. */
-static DECLARE_WAIT_QUEUE_HEAD(luo_handler_wait);
+#include "luo_abi.h"
+#include "luo_file.h"
+#include "luo_flb.h"
+#include "luo_handler.h"
+#include "luo_state.h"
 
 /*
  * The files in our hands, preserved or retrieved, by what identifies their
@@ -34,6 +33,9 @@ static DECLARE_WAIT_QUEUE_HEAD(luo_handler_wait);
  */
 static DEFINE_MUTEX(luo_ids_lock);
 static struct rb_root luo_ids = RB_ROOT;
+
+/* Files that would be handed over now, those of incoming sessions among them */
+static atomic64_t luo_nr_files;
 
 static int luo_id_cmp(struct rb_node *a, const struct rb_node *b)
 {
@@ -77,81 +79,10 @@ static void luo_id_release(struct luo_file *lf)
 	RB_CLEAR_NODE(&lf->id_node);
 }
 
-/*
- * Hold a handler for a file: it stays registered, with its FLBs, and so does the
- * module of each. Not yet while its module is initialising: it may have FLBs to
- * register, and may still fail. Called under luo_handlers_rwsem.
- */
-static bool luo_handler_get(struct liveupdate_file_handler *fh)
-{
-	struct module *owner = fh->ops->owner;
-
-	if ((owner && module_is_coming(owner)) || !try_module_get(owner))
-		return false;
-	if (!luo_flb_get_modules(fh)) {
-		module_put(owner);
-		return false;
-	}
-	atomic_long_inc(&ACCESS_PRIVATE(fh, files));
-	return true;
-}
-
-static void luo_handler_put(struct liveupdate_file_handler *fh)
-{
-	struct module *owner = fh->ops->owner;
-
-	luo_flb_put_modules(fh);
-	if (atomic_long_dec_and_test(&ACCESS_PRIVATE(fh, files)))
-		wake_up_all(&luo_handler_wait);
-	module_put(owner);
-}
-
-/**
- * luo_handler_lock_unused() - lock all handlers while no file holds one of them
- * @fh: that handler; waits for its files
- *
- * Context: process context. Takes luo_handlers_rwsem for writing.
- */
-void luo_handler_lock_unused(struct liveupdate_file_handler *fh)
-{
-	for (;;) {
-		wait_event(luo_handler_wait, !atomic_long_read(&ACCESS_PRIVATE(fh, files)));
-		down_write(&luo_handlers_rwsem);
-		if (!atomic_long_read(&ACCESS_PRIVATE(fh, files)))
-			return;
-		up_write(&luo_handlers_rwsem);
-	}
-}
-
-/* The handler that takes @file, or NULL. */
-static struct liveupdate_file_handler *luo_handler_for_file(struct file *file)
-{
-	struct liveupdate_file_handler *fh;
-
-	lockdep_assert_held(&luo_handlers_rwsem);
-	list_private_for_each_entry(fh, &luo_handlers, list) {
-		if (fh->ops->can_preserve(fh, file))
-			return fh;
-	}
-	return NULL;
-}
-
-/* The same for a compatible string. */
-static struct liveupdate_file_handler *luo_handler_by_name(const char *compatible)
-{
-	struct liveupdate_file_handler *fh;
-
-	lockdep_assert_held(&luo_handlers_rwsem);
-	list_private_for_each_entry(fh, &luo_handlers, list) {
-		if (!strcmp(fh->compatible, compatible))
-			return fh;
-	}
-	return NULL;
-}
-
 /* Let the handler, with its module, and the file go. */
 static void luo_file_release(struct luo_file *lf)
 {
+	lockdep_assert_held(&lf->lock);
 	if (lf->file)
 		fput(lf->file);
 	lf->file = NULL;
@@ -162,21 +93,23 @@ static void luo_file_release(struct luo_file *lf)
 
 /*
  * Lock a file under which others are locked: those that its handler asks for, or
- * the copy of it that is carried on. Files depend on each other in one direction.
+ * the copy of it that is carried on. One at a time does that in a session: files may
+ * depend on each other in a circle.
  */
 DEFINE_GUARD(luo_file, struct luo_file *,
-	     mutex_lock_nest_lock(&_T->lock, &luo_freeze_rwsem), mutex_unlock(&_T->lock))
+	     mutex_lock_nest_lock(&_T->lock, &luo_gate), mutex_unlock(&_T->lock))
+DEFINE_GUARD_COND(luo_file, _kill, mutex_lock_killable_nest_lock(&_T->lock, &luo_gate), _RET == 0)
 
 static struct liveupdate_file_op_args luo_file_args(struct luo_file *lf)
 {
 	lockdep_assert(lockdep_is_held(&lf->lock) ||
-		       lockdep_is_held_type(&luo_freeze_rwsem, 0));
+		       lockdep_is_held_type(&luo_gate, 0));
 
 	return (struct liveupdate_file_op_args) {
 		.handler = lf->fh,
-		.session = (struct liveupdate_session *)lf->session,
+		.session = (struct liveupdate_session *)lf->set,
 		.retrieve_status = lf->state == LUO_FILE_FAILED ? lf->err :
-				   lf->session->sessions == &luo_incoming && lf->file,
+				   lf->set->is_incoming && lf->file,
 		.file = lf->file,
 		.serialized_data = lf->data,
 		.private_data = lf->private,
@@ -191,25 +124,35 @@ static int luo_token_cmp(struct rb_node *a, const struct rb_node *b)
 	return x < y ? -1 : x > y;
 }
 
-static struct luo_file *luo_file_new(struct luo_session *session, u64 token)
+static struct luo_file *luo_file_new(struct luo_file_set *set, u64 token)
 {
-	gfp_t gfp = session->sessions == &luo_incoming ? LUO_GFP_NOFAIL : GFP_KHO;
-	struct luo_file *lf = kzalloc_obj(*lf, gfp);
+	gfp_t gfp = GFP_KHO;
+	struct luo_file *lf;
 
+	/* Whoever calls reboot(2) is charged nothing. */
+	if (set->is_incoming)
+		gfp = LUO_GFP_NOFAIL;
+	else if (!set->carries)
+		gfp |= __GFP_ACCOUNT;
+	lf = kzalloc_obj(*lf, gfp);
 	if (!lf)
 		return ERR_PTR(-ENOMEM);
 
 	kref_init(&lf->ref);
-	lf->session = session;
+	lf->set = set;
 	lf->token = token;
 	RB_CLEAR_NODE(&lf->id_node);
 	INIT_LIST_HEAD(&lf->list);
 	mutex_init(&lf->lock);
 
-	guard(mutex)(&session->lock);
-	if (session->abandoned || rb_find_add(&lf->token_node, &session->files, luo_token_cmp)) {
+	guard(mutex)(&set->lock);
+	if (set->state == LUO_SET_ABANDONED) {
 		luo_file_put(lf);
-		return ERR_PTR(session->abandoned ? -ESRCH : -EEXIST);
+		return ERR_PTR(-ESRCH);
+	}
+	if (rb_find_add(&lf->token_node, &set->tokens, luo_token_cmp)) {
+		luo_file_put(lf);
+		return ERR_PTR(-EEXIST);
 	}
 	return lf;
 }
@@ -220,6 +163,15 @@ static void luo_file_free(struct kref *ref)
 
 	mutex_destroy(&lf->lock);
 	kfree(lf);
+}
+
+/**
+ * luo_file_get() - take a reference
+ * @lf: the file
+ */
+void luo_file_get(struct luo_file *lf)
+{
+	kref_get(&lf->ref);
 }
 
 /**
@@ -241,18 +193,18 @@ static int luo_token_key_cmp(const void *token, const struct rb_node *node)
 
 /**
  * luo_file_find() - find a file by its token
- * @session: the session
- * @token:   the token
+ * @set:   the set that it is looked for in
+ * @token: the token
  *
  * Return: the file, with a reference, or NULL.
  */
-struct luo_file *luo_file_find(struct luo_session *session, u64 token)
+struct luo_file *luo_file_find(struct luo_file_set *set, u64 token)
 {
 	struct luo_file *lf;
 	struct rb_node *node;
 
-	guard(mutex)(&session->lock);
-	node = rb_find(&token, &session->files, luo_token_key_cmp);
+	guard(mutex)(&set->lock);
+	node = rb_find(&token, &set->tokens, luo_token_key_cmp);
 	if (!node)
 		return NULL;
 	lf = rb_entry(node, struct luo_file, token_node);
@@ -262,37 +214,37 @@ struct luo_file *luo_file_find(struct luo_session *session, u64 token)
 
 /**
  * luo_file_add() - make an empty token in an outgoing session
- * @session: the session
- * @token:   the token
+ * @set:   the outgoing session's set
+ * @token: the token
  *
  * Context: process context.
  * Return: the file, which lives until luo_file_remove(); or
  * * -EBUSY: the reboot is under way
+ * * -EINTR: the caller is being killed
  * * -EEXIST: the token is taken
  * * -ESRCH: the session's owner died
  * * -ENOMEM
  */
-struct luo_file *luo_file_add(struct luo_session *session, u64 token)
+struct luo_file *luo_file_add(struct luo_file_set *set, u64 token)
 {
-	guard(rwsem_read)(&luo_freeze_rwsem);
-	if (luo_is_frozen())
-		return ERR_PTR(-EBUSY);
-	return luo_file_new(session, token);
+	CLASS(luo_op, busy)(LUO_KILLABLE);
+	if (busy)
+		return ERR_PTR(busy);
+	return luo_file_new(set, token);
 }
 
 /**
  * luo_file_add_incoming() - add what the previous kernel preserved
- * @session:    an incoming session that was not published yet
+ * @set:        the set of an incoming session that was not published yet
  * @token:      the token it was preserved under
  * @compatible: its handler's compatible string, which need not be known here
  * @data:       its handler's handle
  *
  * Return: 0, or -EEXIST when the token is taken.
  */
-int luo_file_add_incoming(struct luo_session *session, u64 token,
-			  const char *compatible, u64 data)
+int luo_file_add_incoming(struct luo_file_set *set, u64 token, const char *compatible, u64 data)
 {
-	struct luo_file *lf = luo_file_new(session, token);
+	struct luo_file *lf = luo_file_new(set, token);
 
 	if (IS_ERR(lf))
 		return PTR_ERR(lf);
@@ -300,65 +252,165 @@ int luo_file_add_incoming(struct luo_session *session, u64 token,
 	strscpy(lf->compatible, compatible);
 	lf->data = data;
 	lf->state = LUO_FILE_PRESERVED;
-	list_add_tail(&lf->list, &session->file_list);
-	session->nr_files++;
+	list_add_tail(&lf->list, &set->list);
+	set->nr++;
 	return 0;
 }
 
-/* Undo all that luo_file_preserve() did before it let the file be seen. */
-static void luo_file_undo(struct luo_file *lf)
+static u64 luo_file_size(struct luo_file *lf)
+{
+	return lf->file ? i_size_read(file_inode(lf->file)) : 0;
+}
+
+/* Count the file with a size, 0 when it is not preserved. Fails with -EDQUOT. */
+static int luo_file_charge(struct luo_file *lf, u64 size)
+{
+	struct luo_file_set *set = lf->set;
+	u64 bytes = set->bytes - lf->size;
+
+	lockdep_assert_held(&set->lock);
+	if (size > lf->size && (bytes > set->limit || size > set->limit - bytes))
+		return -EDQUOT;
+	set->bytes = bytes + size;
+	lf->size = size;
+	return 0;
+}
+
+/*
+ * Have room to hand one more file over. Fails with -EDQUOT when it is larger than what the
+ * set may preserve besides, and as luo_abi_reserve_files() does.
+ */
+static int luo_file_reserve(struct luo_file *lf)
+{
+	struct luo_file_set *set = lf->set;
+	int err;
+
+	guard(mutex)(&set->lock);
+	err = luo_file_charge(lf, luo_file_size(lf));
+	if (err)
+		return err;
+	err = luo_abi_reserve_files(set->buffer, set->nr + 1);
+	if (err)
+		luo_file_charge(lf, 0);
+	else
+		set->nr++;
+	return err;
+}
+
+static void luo_file_unreserve(struct luo_file *lf)
+{
+	struct luo_file_set *set = lf->set;
+
+	guard(mutex)(&set->lock);
+	luo_file_charge(lf, 0);
+	/* Less room than there was can always be had. */
+	luo_abi_reserve_files(set->buffer, --set->nr);
+}
+
+/*
+ * Have a preserved file, whose size does not change any more, handed over. Fails with
+ * -EDQUOT when it has grown too large, and with -ESRCH when the owner died meanwhile.
+ */
+static int luo_file_link(struct luo_file *lf)
+{
+	struct luo_file_set *set = lf->set;
+	int err;
+
+	guard(mutex)(&set->lock);
+	if (set->state == LUO_SET_ABANDONED)
+		return -ESRCH;
+	err = luo_file_charge(lf, luo_file_size(lf));
+	if (err)
+		return err;
+	list_add_tail(&lf->list, &set->list);
+	set->changes++;
+	if (!set->carries)
+		atomic64_inc(&luo_nr_files);
+	return 0;
+}
+
+static void luo_file_unlink(struct luo_file *lf)
+{
+	struct luo_file_set *set = lf->set;
+
+	guard(mutex)(&set->lock);
+	list_del_init(&lf->list);
+	set->changes++;
+	if (!set->carries)
+		atomic64_dec(&luo_nr_files);
+}
+
+/* Undo what the handler did to have the file handed over. */
+static void luo_file_unsave(struct luo_file *lf)
 {
 	struct liveupdate_file_op_args args = luo_file_args(lf);
 
-	lf->fh->ops->unpreserve(&args);
+	if (lf->file)
+		lf->fh->ops->unpreserve(&args);
+	else
+		lf->fh->ops->uncarry(&args);
+}
+
+/* Undo all that luo_file_preserve() did before it let the file be seen. */
+static void luo_file_rollback(struct luo_file *lf)
+{
+	luo_file_unsave(lf);
 	luo_flb_file_unpreserve(lf->fh);
-	luo_session_unreserve_file(lf->session);
+	luo_file_unreserve(lf);
 	luo_id_release(lf);
 	luo_file_release(lf);
 	lf->private = NULL;
 }
 
-/**
- * luo_file_unpreserve() - undo luo_file_preserve()
- * @lf: the file of an outgoing session; an empty token is left as it is
- *
- * Context: process context, luo_freeze_rwsem held for reading and not frozen;
- * takes as long as the handler takes for the file.
- */
-void luo_file_unpreserve(struct luo_file *lf)
+/* Undo luo_file_preserve(). Returns false for an empty token, which is left as it is. */
+static bool luo_file_unpreserve(struct luo_file *lf)
 {
+	lockdep_assert_held(&luo_gate);
 	guard(mutex)(&lf->lock);
 	if (lf->state != LUO_FILE_PRESERVED)
-		return;
-	luo_session_uncommit_file(lf->session, lf);
-	luo_file_undo(lf);
+		return false;
+	luo_file_unlink(lf);
+	luo_file_rollback(lf);
 	lf->compatible[0] = '\0';
 	WRITE_ONCE(lf->state, LUO_FILE_EMPTY);
+	return true;
 }
 
 /**
  * luo_file_remove() - unpreserve a file, and give its token up
- * @lf: the file of an outgoing session, not to be used any more
+ * @lf:       the file of an outgoing session
+ * @killable: it need not be done when the caller is being killed
  *
- * Once the reboot is under way this leaves the file alone.
+ * Once it was removed this does nothing. The session's reference goes.
  *
  * Context: process context; takes as long as the handler takes for the file.
+ * Return: 0; or, and then it is as it was:
+ * * -EBUSY: the reboot is under way
+ * * -EINTR: the caller is being killed
  */
-void luo_file_remove(struct luo_file *lf)
+int luo_file_remove(struct luo_file *lf, bool killable)
 {
-	struct luo_session *session = lf->session;
+	/* Nobody else removes it; and when it was removed the set may be gone. */
+	if (RB_EMPTY_NODE(&lf->token_node))
+		return 0;
+	CLASS(luo_op, busy)(killable);
+	if (busy)
+		return busy;
 
-	guard(rwsem_read)(&luo_freeze_rwsem);
-	if (luo_is_frozen())
-		return;
-
-	luo_file_unpreserve(lf);
-	scoped_guard(mutex, &session->lock)
-		rb_erase(&lf->token_node, &session->files);
+	if (luo_file_unpreserve(lf))
+		luo_note_change(lf->set->error.name, &lf->token, "unpreserve");
+	scoped_guard(mutex, &lf->set->lock) {
+		rb_erase(&lf->token_node, &lf->set->tokens);
+		RB_CLEAR_NODE(&lf->token_node);
+	}
 	luo_file_put(lf);
+	return 0;
 }
 
-/* Have a handler preserve a file; one that is carried on is claimed already. */
+/*
+ * Have a handler preserve a file. One that is carried on is claimed already; without
+ * a file the handler has carried it, and undoes that when this fails.
+ */
 static int luo_file_preserve_by(struct luo_file *lf, struct liveupdate_file_handler *fh,
 				struct file *file, bool is_carried)
 {
@@ -366,13 +418,13 @@ static int luo_file_preserve_by(struct luo_file *lf, struct liveupdate_file_hand
 	int err;
 
 	lf->fh = fh;
-	lf->file = get_file(file);
+	lf->file = file ? get_file(file) : NULL;
 
 	err = is_carried ? 0 : luo_id_claim(lf);
 	if (err)
 		goto err_release;
 
-	err = luo_session_reserve_file(lf->session);
+	err = luo_file_reserve(lf);
 	if (err)
 		goto err_unclaim;
 
@@ -380,16 +432,17 @@ static int luo_file_preserve_by(struct luo_file *lf, struct liveupdate_file_hand
 	if (err)
 		goto err_unreserve;
 
-	args = luo_file_args(lf);
-	err = fh->ops->preserve(&args);
-	if (err)
-		goto err_flb;
-
-	lf->data = args.serialized_data;
-	lf->private = args.private_data;
-	err = luo_session_commit_file(lf->session, lf);
+	if (file) {
+		args = luo_file_args(lf);
+		err = fh->ops->preserve(&args);
+		if (err)
+			goto err_flb;
+		lf->data = args.serialized_data;
+		lf->private = args.private_data;
+	}
+	err = luo_file_link(lf);
 	if (err) {
-		luo_file_undo(lf);
+		luo_file_rollback(lf);
 		return err;
 	}
 	strscpy(lf->compatible, fh->compatible);
@@ -399,12 +452,36 @@ static int luo_file_preserve_by(struct luo_file *lf, struct liveupdate_file_hand
 err_flb:
 	luo_flb_file_unpreserve(fh);
 err_unreserve:
-	luo_session_unreserve_file(lf->session);
+	luo_file_unreserve(lf);
 err_unclaim:
 	luo_id_release(lf);
 err_release:
+	if (!file)
+		luo_file_unsave(lf);
 	luo_file_release(lf);
 	return err;
+}
+
+static int luo_file_try_preserve(struct luo_file *lf, struct file *file)
+{
+	struct liveupdate_file_handler *fh;
+	int err;
+
+	CLASS(luo_op, busy)(LUO_KILLABLE);
+	if (busy)
+		return busy;
+
+	ACQUIRE(mutex_kill, lock)(&lf->lock);
+	err = ACQUIRE_ERR(mutex_kill, &lock);
+	if (err)
+		return err;
+	if (lf->state != LUO_FILE_EMPTY)
+		return -EBUSY;
+
+	fh = luo_handler_get_for_file(file);
+	if (!fh)
+		return -ENOENT;
+	return luo_file_preserve_by(lf, fh, file, false);
 }
 
 /**
@@ -416,7 +493,9 @@ err_release:
  * Return: 0; or, and then nothing was changed:
  * * -EBUSY: the token has a file, or the file is preserved, or was retrieved
  *   and its session not finished; or the reboot is under way
+ * * -EINTR: the caller is being killed
  * * -ENOENT: no handler takes a file of this type
+ * * -EDQUOT: it is larger than what the session may preserve besides
  * * -ENOSPC: the hand-over format cannot carry more files in a session
  * * -ESRCH: the session's owner died
  * * -ENOMEM
@@ -424,22 +503,11 @@ err_release:
  */
 int luo_file_preserve(struct luo_file *lf, struct file *file)
 {
-	struct liveupdate_file_handler *fh;
+	int err = luo_file_try_preserve(lf, file);
 
-	guard(rwsem_read)(&luo_freeze_rwsem);
-	if (luo_is_frozen())
-		return -EBUSY;
-
-	guard(mutex)(&lf->lock);
-	if (lf->state != LUO_FILE_EMPTY)
-		return -EBUSY;
-
-	scoped_guard(rwsem_read, &luo_handlers_rwsem) {
-		fh = luo_handler_for_file(file);
-		if (!fh || !luo_handler_get(fh))
-			return -ENOENT;
-	}
-	return luo_file_preserve_by(lf, fh, file, false);
+	if (!err)
+		luo_note_change(lf->set->error.name, &lf->token, "preserve");
+	return err;
 }
 
 static int luo_file_convert_to(struct luo_file *lf, struct liveupdate_file_handler *to)
@@ -466,29 +534,18 @@ static int luo_file_convert_to(struct luo_file *lf, struct liveupdate_file_handl
 	return 0;
 }
 
-/**
- * luo_file_convert() - have a file handed over by the handler that takes it now
- * @lf: the file of an outgoing session
- *
- * Context: process context, luo_freeze_rwsem held for writing.
- * Return: 0; or, and then nothing was changed:
- * * -EOPNOTSUPP: its handler cannot leave it to the other one
- * * -ENOENT: no handler takes such a file any more
- * * whatever the handler's convert() says
- */
-int luo_file_convert(struct luo_file *lf)
+/* Have a file handed over by the handler that takes it in the chosen format. */
+static int luo_file_convert(struct luo_file *lf)
 {
 	struct liveupdate_file_handler *fh;
 	int err;
 
 	guard(mutex)(&lf->lock);
-	if (lf->state != LUO_FILE_PRESERVED || lf->fh->ops->can_preserve(lf->fh, lf->file))
+	if (lf->state != LUO_FILE_PRESERVED || luo_handler_is_chosen(lf->fh))
 		return 0;
-	scoped_guard(rwsem_read, &luo_handlers_rwsem) {
-		fh = luo_handler_for_file(lf->file);
-		if (!fh || !luo_handler_get(fh))
-			return -ENOENT;
-	}
+	fh = luo_handler_get_for_file(lf->file);
+	if (!fh)
+		return -ENOENT;
 	err = luo_file_convert_to(lf, fh);
 	if (err)
 		luo_handler_put(fh);
@@ -496,18 +553,175 @@ int luo_file_convert(struct luo_file *lf)
 }
 
 /**
- * luo_file_freeze() - let a file's handler update what is handed over
- * @lf: a preserved file of an outgoing session
+ * luo_file_set_convert() - have files handed over by those handlers that take them now
+ * @set:  the set of an outgoing session
+ * @must: stop at the first file that cannot be converted
  *
- * Context: the reboot path, luo_freeze_rwsem held for writing.
- * Return: 0, or what the handler's freeze() says.
+ * Which one that is, last_error tells.
+ *
+ * Context: process context, the gate closed.
+ * Return: 0; or, for the first file that cannot be and must, which is unchanged then:
+ * * -EOPNOTSUPP: its handler cannot leave it to the other one
+ * * -ENOENT: no handler takes such a file any more
+ * * whatever the handler's convert() says
  */
-int luo_file_freeze(struct luo_file *lf)
+int luo_file_set_convert(struct luo_file_set *set, bool must)
+{
+	struct luo_file *lf;
+	int err;
+
+	lockdep_assert_held_write(&luo_gate);
+	set->changes++;
+	luo_for_each_file(lf, set) {
+		err = luo_file_convert(lf);
+		if (err)
+			luo_set_last_error(&set->error, &lf->token, "convert", err);
+		if (err && must)
+			return err;
+	}
+	return 0;
+}
+
+/* Could the file be frozen now? */
+static int luo_file_check(struct luo_file *lf)
 {
 	struct liveupdate_file_op_args args;
 	int err;
 
-	if (!lf->fh->ops->freeze)
+	/* One without a file was carried, and is as it was. */
+	if (!lf->file || !lf->fh->ops->check)
+		return 0;
+	args = luo_file_args(lf);
+	err = lf->fh->ops->check(&args);
+	if (err)
+		luo_set_last_error(&lf->set->error, &lf->token, "freeze", err);
+	return err;
+}
+
+/**
+ * luo_file_set_check() - could all files be frozen now?
+ * @set: the set of an outgoing session
+ *
+ * Context: process context, the gate closed.
+ * Return: 0, or what the check() of a handler says.
+ */
+int luo_file_set_check(struct luo_file_set *set)
+{
+	struct luo_file *lf;
+	int err;
+
+	lockdep_assert_held_write(&luo_gate);
+	luo_for_each_file(lf, set) {
+		err = luo_file_check(lf);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* The file of the least token, above @after unless that is NULL, with a reference; or NULL */
+static struct luo_file *luo_file_next(struct luo_file_set *set, const struct luo_file *after)
+{
+	struct luo_file *lf = NULL, *other;
+	struct rb_node *node;
+
+	guard(mutex)(&set->lock);
+	node = set->tokens.rb_node;
+	while (node) {
+		other = rb_entry(node, struct luo_file, token_node);
+		if (after && other->token <= after->token) {
+			node = node->rb_right;
+		} else {
+			lf = other;
+			node = node->rb_left;
+		}
+	}
+	if (lf)
+		kref_get(&lf->ref);
+	return lf;
+}
+
+static int luo_file_prepare(struct luo_file *lf)
+{
+	int err;
+
+	ACQUIRE(mutex_kill, lock)(&lf->lock);
+	err = ACQUIRE_ERR(mutex_kill, &lock);
+	if (err)
+		return err;
+	return lf->state == LUO_FILE_PRESERVED ? luo_file_check(lf) : 0;
+}
+
+/**
+ * luo_file_set_prepare() - could the files be frozen now? Others go on with them meanwhile.
+ * @set: the set of an outgoing session
+ *
+ * Context: process context, in an operation.
+ * Return: 0; or
+ * * -EINTR: the caller is being killed
+ * * -ESRCH: the session's owner died
+ * * what the check() of a handler says
+ */
+int luo_file_set_prepare(struct luo_file_set *set)
+{
+	struct luo_file *lf = NULL, *next;
+	u64 changes;
+	int err = 0;
+
+	scoped_guard(mutex, &set->lock) {
+		if (set->state == LUO_SET_ABANDONED)
+			return -ESRCH;
+		set->prepared = 0;
+		changes = set->changes;
+	}
+	while (!err && (next = luo_file_next(set, lf))) {
+		if (lf)
+			luo_file_put(lf);
+		lf = next;
+		err = luo_file_prepare(lf);
+		cond_resched();
+	}
+	if (lf)
+		luo_file_put(lf);
+	if (err)
+		return err;
+
+	guard(mutex)(&set->lock);
+	set->prepared = changes;
+	return 0;
+}
+
+/**
+ * luo_file_set_unprepare() - forget luo_file_set_prepare()
+ * @set: the set of an outgoing session
+ */
+void luo_file_set_unprepare(struct luo_file_set *set)
+{
+	guard(mutex)(&set->lock);
+	set->prepared = 0;
+}
+
+/**
+ * luo_file_set_prepared() - were the files prepared, and are what they were then?
+ * @set: the set of an outgoing session
+ *
+ * Return: that.
+ */
+enum luo_prepared luo_file_set_prepared(struct luo_file_set *set)
+{
+	guard(mutex)(&set->lock);
+	if (!set->prepared)
+		return LUO_PREPARED_NONE;
+	return set->prepared == set->changes ? LUO_PREPARED_READY : LUO_PREPARED_STALE;
+}
+
+static int luo_file_freeze(struct luo_file *lf)
+{
+	struct liveupdate_file_op_args args;
+	int err;
+
+	/* One without a file was carried, and is as it was. */
+	if (!lf->file || !lf->fh->ops->freeze)
 		return 0;
 
 	args = luo_file_args(lf);
@@ -517,36 +731,63 @@ int luo_file_freeze(struct luo_file *lf)
 	return err;
 }
 
-/**
- * luo_file_unfreeze() - undo luo_file_freeze() that succeeded
- * @lf: the file
- *
- * Context: the reboot path, luo_freeze_rwsem held for writing.
- */
-void luo_file_unfreeze(struct luo_file *lf)
+static void luo_file_unfreeze(struct luo_file *lf)
 {
 	struct liveupdate_file_op_args args;
 
-	if (!lf->fh->ops->unfreeze)
+	if (!lf->file || !lf->fh->ops->unfreeze)
 		return;
 
 	args = luo_file_args(lf);
 	lf->fh->ops->unfreeze(&args);
 }
 
+/**
+ * luo_file_set_freeze() - let the handlers of all files update what is handed over
+ * @set: the set of an outgoing session
+ *
+ * Context: the reboot path, the gate closed.
+ * Return: 0; or, with no file frozen, what the freeze() of a handler says.
+ */
+int luo_file_set_freeze(struct luo_file_set *set)
+{
+	struct luo_file *lf;
+	int err;
+
+	lockdep_assert_held_write(&luo_gate);
+	luo_for_each_file(lf, set) {
+		err = luo_file_freeze(lf);
+		if (err) {
+			luo_set_last_error(&set->error, &lf->token, "freeze", err);
+			list_for_each_entry_continue_reverse(lf, &set->list, list)
+				luo_file_unfreeze(lf);
+			return err;
+		}
+	}
+	return 0;
+}
+
+/**
+ * luo_file_set_unfreeze() - undo luo_file_set_freeze() that succeeded
+ * @set: the set
+ *
+ * Context: the reboot path, the gate closed.
+ */
+void luo_file_set_unfreeze(struct luo_file_set *set)
+{
+	struct luo_file *lf;
+
+	lockdep_assert_held_write(&luo_gate);
+	list_for_each_entry_reverse(lf, &set->list, list)
+		luo_file_unfreeze(lf);
+}
+
 /* Hold the handler of an incoming file; it may have come since last time. */
 static int luo_file_hold_handler(struct luo_file *lf)
 {
-	struct liveupdate_file_handler *fh;
-
-	if (lf->fh)
-		return 0;
-	guard(rwsem_read)(&luo_handlers_rwsem);
-	fh = luo_handler_by_name(lf->compatible);
-	if (!fh || !luo_handler_get(fh))
-		return -ENODEV;
-	lf->fh = fh;
-	return 0;
+	if (!lf->fh)
+		lf->fh = luo_handler_get_by_name(lf->compatible);
+	return lf->fh ? 0 : -ENODEV;
 }
 
 static int luo_file_try_retrieve(struct luo_file *lf)
@@ -555,9 +796,9 @@ static int luo_file_try_retrieve(struct luo_file *lf)
 	int err;
 
 	args = luo_file_args(lf);
-	lf->retriever = current;
+	lf->retrieving = true;
 	err = lf->fh->ops->retrieve(&args);
-	lf->retriever = NULL;
+	lf->retrieving = false;
 	lf->private = args.private_data;
 	if (err)
 		return err;
@@ -569,15 +810,16 @@ static int luo_file_try_retrieve(struct luo_file *lf)
 }
 
 /* Make the file of an incoming token, if that was not done. */
-static int luo_file_make(struct luo_file *lf)
+static int luo_file_retrieve_locked(struct luo_file *lf)
 {
 	int err;
 
+	lockdep_assert_held(&lf->set->retrieve_lock);
 	lockdep_assert_held(&lf->lock);
 	if (lf->state == LUO_FILE_FINISHED)
 		return -ENOENT;
-	/* Set before the session's first file is locked to be finished. */
-	if (READ_ONCE(lf->session->finishing))
+	/* It is so before the set's first file is locked to be finished. */
+	if (READ_ONCE(lf->set->state) != LUO_SET_OPEN)
 		return -EBUSY;
 	if (lf->file)
 		return 0;
@@ -585,11 +827,13 @@ static int luo_file_make(struct luo_file *lf)
 	err = luo_file_hold_handler(lf);
 	if (!err) {
 		err = luo_file_try_retrieve(lf);
+		if (!err && lf->err)
+			luo_clear_last_error(&lf->set->error, &lf->token, "retrieve");
 		lf->err = err;
 		WRITE_ONCE(lf->state, err ? LUO_FILE_FAILED : LUO_FILE_PRESERVED);
 	}
 	if (err)
-		luo_set_last_error(lf->session, lf, "retrieve", err);
+		luo_set_last_error(&lf->set->error, &lf->token, "retrieve", err);
 	return err;
 }
 
@@ -604,6 +848,7 @@ static int luo_file_make(struct luo_file *lf)
  * Context: process context; takes as long as the handler takes for the file.
  * Return: 0; or, and then nothing was lost:
  * * -EBUSY: the reboot is under way, or the session is being finished
+ * * -EINTR: the caller is being killed
  * * -ENODEV: no handler of the file's type is registered, for now
  * * -ENOENT: the session was finished
  * * whatever the handler's retrieve() says
@@ -612,12 +857,16 @@ int luo_file_retrieve(struct luo_file *lf, struct file **filep)
 {
 	int err;
 
-	guard(rwsem_read)(&luo_freeze_rwsem);
-	if (luo_is_frozen())
-		return -EBUSY;
+	CLASS(luo_op, busy)(LUO_KILLABLE);
+	if (busy)
+		return busy;
 
-	guard(luo_file)(lf);
-	err = luo_file_make(lf);
+	ACQUIRE(mutex_kill, retrieve)(&lf->set->retrieve_lock);
+	err = ACQUIRE_ERR(mutex_kill, &retrieve);
+	if (err)
+		return err;
+	ACQUIRE(luo_file_kill, lock)(lf);
+	err = ACQUIRE_ERR(luo_file_kill, &lock) ?: luo_file_retrieve_locked(lf);
 	if (!err)
 		*filep = get_file(lf->file);
 	return err;
@@ -631,50 +880,137 @@ int luo_file_retrieve(struct luo_file *lf, struct file **filep)
  */
 void luo_file_mark_retrieved(struct luo_file *lf)
 {
-	guard(mutex)(&lf->lock);
-	if (lf->state != LUO_FILE_PRESERVED)
-		return;
-	WRITE_ONCE(lf->state, LUO_FILE_RETRIEVED);
-	guard(mutex)(&lf->session->lock);
-	lf->session->nr_retrieved++;
+	scoped_guard(mutex, &lf->lock) {
+		if (lf->state != LUO_FILE_PRESERVED)
+			return;
+		WRITE_ONCE(lf->state, LUO_FILE_RETRIEVED);
+		guard(mutex)(&lf->set->lock);
+		lf->set->nr_retrieved++;
+	}
+	luo_note_change(lf->set->error.name, &lf->token, "retrieve");
 }
 
-/**
- * luo_file_carry() - hand a file of an incoming session on to the next kernel
- * @lf: the file, retrieved or not
- * @to: an outgoing session
- *
- * Preserved is a file: one that nobody retrieved yet is made for that.
- *
- * Context: the reboot path, luo_freeze_rwsem held for writing.
- * Return: 0; or, and then nothing was lost:
- * * -ENODEV: no handler of the file's type is registered
- * * -ENOMEM
- * * whatever retrieving or preserving the file or an FLB of it says
- */
-int luo_file_carry(struct luo_file *lf, struct luo_session *to)
+/* Carry a file that was made, which in the chosen format may be another handler's. */
+static int luo_file_carry_retrieved(struct luo_file *lf, struct luo_file *copy)
 {
 	struct liveupdate_file_handler *fh;
+	int err;
+
+	err = luo_flb_file_retrieve(lf->fh);
+	if (err)
+		return err;
+	fh = luo_handler_get_for_file(lf->file) ?: luo_handler_get(lf->fh);
+	if (!fh)
+		return -ENODEV;
+	return luo_file_preserve_by(copy, fh, lf->file, true);
+}
+
+/* Carry what was saved of a file. */
+static int luo_file_carry_saved(struct luo_file *lf, struct luo_file *copy)
+{
+	struct liveupdate_file_op_args args = luo_file_args(lf);
+	struct liveupdate_file_handler *to;
+	int err;
+
+	to = luo_handler_get_to_carry(lf->fh);
+	if (!to)
+		return -ENODEV;
+	err = luo_flb_file_retrieve(lf->fh) ?: lf->fh->ops->carry(&args, to);
+	if (err) {
+		luo_handler_put(to);
+		return err;
+	}
+	copy->data = args.serialized_data;
+	copy->private = args.private_data;
+	return luo_file_preserve_by(copy, to, NULL, true);
+}
+
+/* Let go of a handler that was only needed for the moment. */
+static void luo_file_drop_handler(struct luo_file *lf)
+{
+	if (lf->state == LUO_FILE_PRESERVED && !lf->file)
+		luo_file_release(lf);
+}
+
+/* Make a file, unless its handler can carry it as it came. */
+static int luo_file_retrieve_to_carry(struct luo_file *lf)
+{
+	int err;
+
+	guard(luo_file)(lf);
+	if (lf->file)
+		return 0;
+	err = luo_file_hold_handler(lf);
+	if (err)
+		return err;
+	if (!lf->fh->ops->carry)
+		return luo_file_retrieve_locked(lf);
+	luo_file_drop_handler(lf);
+	return 0;
+}
+
+/* Hand a file on, retrieved or not, as one of another set. */
+static int luo_file_carry(struct luo_file *lf, struct luo_file_set *to)
+{
 	struct luo_file *copy;
 	int err;
 
-	lockdep_assert_held_write(&luo_freeze_rwsem);
-	guard(luo_file)(lf);
-	err = luo_file_make(lf) ?: luo_flb_file_retrieve(lf->fh);
-	if (err)
-		return err;
+	lockdep_assert_held_write(&luo_gate);
 	copy = luo_file_new(to, lf->token);
 	if (IS_ERR(copy))
 		return PTR_ERR(copy);
-	/* In the chosen format it may be another's than it came by. */
-	scoped_guard(rwsem_read, &luo_handlers_rwsem) {
-		fh = luo_handler_for_file(lf->file) ?: lf->fh;
-		if (!luo_handler_get(fh))
-			return -ENODEV;
-	}
 
+	guard(luo_file)(lf);
 	guard(luo_file)(copy);
-	return luo_file_preserve_by(copy, fh, lf->file, true);
+	if (lf->file)
+		return luo_file_carry_retrieved(lf, copy);
+	err = luo_file_hold_handler(lf);
+	if (err)
+		return err;
+	err = luo_file_carry_saved(lf, copy);
+	luo_file_drop_handler(lf);
+	return err;
+}
+
+/**
+ * luo_file_set_carry() - hand the files of an incoming session on to the next kernel
+ * @set: the incoming session's set
+ * @to:  the set of the outgoing session that is a copy of it
+ *
+ * Making a file may make others of the set, and what was saved of a file is gone when
+ * the file is made: so all that have to be made are, before the first is carried.
+ *
+ * Context: the reboot path, the gate closed.
+ * Return: 0; or, with nothing lost and @to with the files that were carried:
+ * * -ENODEV: no handler of a file's type is registered, or none that writes the chosen
+ *   format
+ * * -ENOMEM
+ * * whatever carrying, or preserving a file or an FLB of it says
+ */
+int luo_file_set_carry(struct luo_file_set *set, struct luo_file_set *to)
+{
+	struct luo_file *lf;
+	int err;
+
+	lockdep_assert_held_write(&luo_gate);
+	to->carries = set;
+	scoped_guard(mutex, &set->retrieve_lock) {
+		luo_for_each_file(lf, set) {
+			err = luo_file_retrieve_to_carry(lf);
+			if (err)
+				goto err_file;
+		}
+	}
+	luo_for_each_file(lf, set) {
+		err = luo_file_carry(lf, to);
+		if (err)
+			goto err_file;
+	}
+	return 0;
+
+err_file:
+	luo_set_last_error(&set->error, &lf->token, "carry on", err);
+	return err;
 }
 
 /**
@@ -697,18 +1033,18 @@ int luo_file_carry(struct luo_file *lf, struct luo_session *to)
 int liveupdate_get_file_incoming(struct liveupdate_session *session, u64 token,
 				 struct file **filep)
 {
-	struct luo_file *lf = luo_file_find((struct luo_session *)session, token);
+	struct luo_file *lf = luo_file_find((struct luo_file_set *)session, token);
 	int err;
 
-	lockdep_assert_held(&luo_freeze_rwsem);
+	lockdep_assert_held(&luo_gate);
 	if (!lf)
 		return -ENOENT;
 
+	lockdep_assert_held(&lf->set->retrieve_lock);
 	err = -EDEADLK;
-	/* Nobody but us can have set it to us. */
-	if (READ_ONCE(lf->retriever) != current) {
+	if (!lf->retrieving) {
 		guard(luo_file)(lf);
-		err = luo_file_make(lf);
+		err = luo_file_retrieve_locked(lf);
 		if (!err)
 			*filep = lf->file;
 	}
@@ -717,20 +1053,29 @@ int liveupdate_get_file_incoming(struct liveupdate_session *session, u64 token,
 }
 EXPORT_SYMBOL_GPL(liveupdate_get_file_incoming);
 
-static int luo_token_of_id(struct luo_session *session, unsigned long id, u64 *tokenp)
+static int luo_token_of_id(struct luo_file_set *set, unsigned long id, u64 *tokenp)
 {
 	struct luo_file *lf;
 	struct rb_node *node;
+	bool is_there;
 
-	guard(mutex)(&luo_ids_lock);
-	node = rb_find(&id, &luo_ids, luo_id_key_cmp);
-	if (!node)
+	scoped_guard(mutex, &luo_ids_lock) {
+		node = rb_find(&id, &luo_ids, luo_id_key_cmp);
+		if (!node)
+			return -ENOENT;
+		lf = rb_entry(node, struct luo_file, id_node);
+		if (lf->set != set && lf->set != set->carries)
+			return -ENOENT;
+		*tokenp = lf->token;
+	}
+
+	/* A copy has the token of what it is one of. */
+	lf = luo_file_find(set, *tokenp);
+	if (!lf)
 		return -ENOENT;
-	lf = rb_entry(node, struct luo_file, id_node);
-	if (lf->session != session || READ_ONCE(lf->state) != LUO_FILE_PRESERVED)
-		return -ENOENT;
-	*tokenp = lf->token;
-	return 0;
+	is_there = READ_ONCE(lf->state) == LUO_FILE_PRESERVED;
+	luo_file_put(lf);
+	return is_there ? 0 : -ENOENT;
 }
 
 /**
@@ -748,41 +1093,30 @@ static int luo_token_of_id(struct luo_session *session, unsigned long id, u64 *t
 int liveupdate_get_token_outgoing(struct liveupdate_session *session,
 				  struct file *file, u64 *tokenp)
 {
-	struct liveupdate_file_handler *fh;
+	struct liveupdate_file_handler *fh = luo_handler_get_for_file(file);
+	int err;
 
-	guard(rwsem_read)(&luo_handlers_rwsem);
-	fh = luo_handler_for_file(file);
 	if (!fh)
 		return -ENOENT;
-	return luo_token_of_id((struct luo_session *)session, luo_id_of(fh, file), tokenp);
+	err = luo_token_of_id((struct luo_file_set *)session, luo_id_of(fh, file), tokenp);
+	luo_handler_put(fh);
+	return err;
 }
 EXPORT_SYMBOL_GPL(liveupdate_get_token_outgoing);
 
-/* Let go of a handler that was only needed to finish. */
-static void luo_file_drop_handler(struct luo_file *lf)
-{
-	if (lf->state == LUO_FILE_PRESERVED && !lf->file)
-		luo_file_release(lf);
-}
-
-/**
- * luo_file_begin_finish() - make sure that a file can be given up
- * @lf:      a file of an incoming session, of which none can be retrieved now
- * @discard: it can also when it was not retrieved
- *
- * Without its handler nobody knows what the file consists of; if that does not
- * come until luo_file_finish(), its memory stays reserved until the next boot.
- *
- * Return: 0; or
- * * -EBUSY: it was not retrieved, or its handler says so
- * * why an FLB that would be finished with it cannot be
+/*
+ * Make sure that a file can be finished. Without its handler nobody knows what the
+ * file consists of: then its memory stays reserved until the next boot.
  */
-int luo_file_begin_finish(struct luo_file *lf, bool discard)
+static int luo_file_begin_finish(struct luo_file *lf, bool discard)
 {
 	struct liveupdate_file_op_args args;
 	int err;
 
-	guard(mutex)(&lf->lock);
+	ACQUIRE(mutex_kill, lock)(&lf->lock);
+	err = ACQUIRE_ERR(mutex_kill, &lock);
+	if (err)
+		return err;
 	if (lf->state != LUO_FILE_RETRIEVED && !discard)
 		return -EBUSY;
 	if (!lf->file) {
@@ -800,11 +1134,8 @@ int luo_file_begin_finish(struct luo_file *lf, bool discard)
 	return err;
 }
 
-/**
- * luo_file_cancel_finish() - undo luo_file_begin_finish() that succeeded
- * @lf: the file
- */
-void luo_file_cancel_finish(struct luo_file *lf)
+/* Undo luo_file_begin_finish() that succeeded. */
+static void luo_file_cancel_finish(struct luo_file *lf)
 {
 	guard(mutex)(&lf->lock);
 	if (!lf->fh)
@@ -813,13 +1144,8 @@ void luo_file_cancel_finish(struct luo_file *lf)
 	luo_file_drop_handler(lf);
 }
 
-/**
- * luo_file_finish() - give a file up
- * @lf: a file of an incoming session, after luo_file_begin_finish()
- *
- * Context: process context.
- */
-void luo_file_finish(struct luo_file *lf)
+/* Finish a file, after luo_file_begin_finish(). */
+static void luo_file_finish(struct luo_file *lf)
 {
 	struct liveupdate_file_op_args args;
 
@@ -829,8 +1155,8 @@ void luo_file_finish(struct luo_file *lf)
 		lf->fh->ops->finish(&args);
 		luo_flb_file_finish(lf->fh);
 	} else {
-		luo_set_last_error(lf->session, lf, "discard, memory stays reserved",
-				   -ENODEV);
+		luo_set_last_error(&lf->set->error, &lf->token,
+				   "discard, memory stays reserved", -ENODEV);
 	}
 	luo_id_release(lf);
 	luo_file_release(lf);
@@ -838,19 +1164,74 @@ void luo_file_finish(struct luo_file *lf)
 	WRITE_ONCE(lf->state, LUO_FILE_FINISHED);
 }
 
+static int luo_file_set_try_finish(struct luo_file_set *set, bool discard)
+{
+	struct luo_file *lf;
+	int err;
+
+	luo_for_each_file(lf, set) {
+		err = luo_file_begin_finish(lf, discard);
+		if (err) {
+			list_for_each_entry_continue_reverse(lf, &set->list, list)
+				luo_file_cancel_finish(lf);
+			return err;
+		}
+	}
+	luo_for_each_file(lf, set)
+		luo_file_finish(lf);
+	return 0;
+}
+
+/**
+ * luo_file_set_finish() - finish all files
+ * @set:     the set of an incoming session
+ * @discard: also those that were not retrieved
+ *
+ * Context: process context, in an operation.
+ * Return: 0; or, with nothing changed:
+ * * -EBUSY: a file was not retrieved and @discard is not set; or its handler says that
+ *   it is too early; or another task is finishing the set
+ * * -EINTR: the caller is being killed
+ * * -ENOENT: the set was finished before
+ * * whatever the retrieve() of an FLB says that would be finished; with @discard that
+ *   is only reported
+ */
+int luo_file_set_finish(struct luo_file_set *set, bool discard)
+{
+	int err;
+
+	lockdep_assert_held(&luo_gate);
+	scoped_guard(mutex, &set->lock) {
+		if (set->state != LUO_SET_OPEN)
+			return set->state == LUO_SET_FINISHED ? -ENOENT : -EBUSY;
+		WRITE_ONCE(set->state, LUO_SET_FINISHING);
+	}
+	err = luo_file_set_try_finish(set, discard);
+	if (!err)
+		atomic64_sub(set->nr, &luo_nr_files);
+	guard(mutex)(&set->lock);
+	WRITE_ONCE(set->state, err ? LUO_SET_OPEN : LUO_SET_FINISHED);
+	return err;
+}
+
 /**
  * luo_file_get_size() - how large is the file?
  * @lf:   the file
  * @size: set on success, in bytes
  *
- * Return: 0, or -ENODATA when there is no file or nobody can tell.
+ * Return: 0; -ENODATA when there is no file or nobody can tell; or -EINTR when
+ * the caller is being killed.
  */
 int luo_file_get_size(struct luo_file *lf, u64 *size)
 {
 	struct liveupdate_file_handler *fh;
 	struct liveupdate_file_op_args args;
+	int err;
 
-	guard(mutex)(&lf->lock);
+	ACQUIRE(mutex_kill, lock)(&lf->lock);
+	err = ACQUIRE_ERR(mutex_kill, &lock);
+	if (err)
+		return err;
 	if (lf->file) {
 		*size = i_size_read(file_inode(lf->file));
 		return 0;
@@ -858,102 +1239,171 @@ int luo_file_get_size(struct luo_file *lf, u64 *size)
 	if (lf->state == LUO_FILE_EMPTY || lf->state == LUO_FILE_FINISHED)
 		return -ENODATA;
 
-	/* The lock is enough to keep the handler, which need not be held for it. */
-	guard(rwsem_read)(&luo_handlers_rwsem);
-	fh = luo_handler_by_name(lf->compatible);
-	if (!fh || !fh->ops->get_size)
+	fh = luo_handler_get_by_name(lf->compatible);
+	if (!fh)
 		return -ENODATA;
 	args = luo_file_args(lf);
 	args.handler = fh;
-	return fh->ops->get_size(&args, size) ? -ENODATA : 0;
+	err = fh->ops->get_size ? fh->ops->get_size(&args, size) : -ENODATA;
+	luo_handler_put(fh);
+	return err ? -ENODATA : 0;
 }
 
 /**
  * luo_file_get_compatible() - which handler takes the file
  * @lf:  the file
  * @buf: filled in, of LIVEUPDATE_HNDL_COMPAT_LENGTH bytes; "" in an empty token
+ *
+ * Return: 0; or -EINTR when the caller is being killed.
  */
-void luo_file_get_compatible(struct luo_file *lf, char *buf)
+int luo_file_get_compatible(struct luo_file *lf, char *buf)
 {
-	guard(mutex)(&lf->lock);
-	strscpy(buf, lf->compatible, LIVEUPDATE_HNDL_COMPAT_LENGTH);
+	int err;
+
+	ACQUIRE(mutex_kill, lock)(&lf->lock);
+	err = ACQUIRE_ERR(mutex_kill, &lock);
+	if (!err)
+		strscpy(buf, lf->compatible, LIVEUPDATE_HNDL_COMPAT_LENGTH);
+	return err;
+}
+
+/* Sets */
+
+/**
+ * luo_files_nr_outgoing() - how many files would be handed over now?
+ *
+ * Context: any.
+ * Return: that number, with those of incoming sessions that are not finished.
+ */
+u64 luo_files_nr_outgoing(void)
+{
+	return atomic64_read(&luo_nr_files);
 }
 
 /**
- * luo_handlers_emit() - list the compatible strings of all handlers
- * @page: filled in, a page, with a line each
- *
- * Return: how many bytes that are.
+ * luo_file_set_init() - begin with no file
+ * @set:         the set
+ * @name:        of the session it is embedded in, for messages
+ * @is_incoming: the previous kernel preserved its files
  */
-ssize_t luo_handlers_emit(char *page)
+void luo_file_set_init(struct luo_file_set *set, const char *name, bool is_incoming)
 {
-	struct liveupdate_file_handler *fh;
-	ssize_t len = 0;
-
-	guard(rwsem_read)(&luo_handlers_rwsem);
-	list_private_for_each_entry(fh, &luo_handlers, list)
-		len += sysfs_emit_at(page, len, "%s\n", fh->compatible);
-	return len;
+	mutex_init(&set->retrieve_lock);
+	mutex_init(&set->lock);
+	set->tokens = RB_ROOT;
+	INIT_LIST_HEAD(&set->list);
+	set->is_incoming = is_incoming;
+	set->limit = U64_MAX;
+	set->changes = 1;
+	set->error.name = name;
 }
 
 /**
- * liveupdate_register_file_handler() - let files of a type be preserved
- * @fh: the handler, with its ops and its compatible string set
- *
- * Files that wait for a handler of this type can be retrieved from now on.
- *
- * Context: process context, e.g. a module's init.
- * Return: 0; or
- * * -EOPNOTSUPP: live update is not in use
- * * -EINVAL: a required callback, or the compatible string, is missing
- * * -EEXIST: there is a handler of that compatible string
+ * luo_file_set_arrive() - count the files of a set that was restored
+ * @set: the set of an incoming session
  */
-int liveupdate_register_file_handler(struct liveupdate_file_handler *fh)
+void luo_file_set_arrive(struct luo_file_set *set)
 {
-	const struct liveupdate_file_ops *ops = fh->ops;
-	struct liveupdate_file_handler *it;
+	atomic64_add(set->nr, &luo_nr_files);
+}
 
-	if (!liveupdate_enabled())
-		return -EOPNOTSUPP;
+/**
+ * luo_file_set_limit() - limit what a set may preserve
+ * @set:   the set of an outgoing session
+ * @limit: in bytes; what is preserved already stays
+ */
+void luo_file_set_limit(struct luo_file_set *set, u64 limit)
+{
+	guard(mutex)(&set->lock);
+	WRITE_ONCE(set->limit, limit);
+}
 
-	if (!ops->can_preserve || !ops->preserve || !ops->unpreserve ||
-	    !ops->retrieve || !ops->finish || !fh->compatible[0])
-		return -EINVAL;
+/**
+ * luo_file_set_destroy() - drop the tokens that are left
+ * @set: the set, with none of its files preserved, which nobody can find
+ */
+void luo_file_set_destroy(struct luo_file_set *set)
+{
+	struct luo_file *lf, *next;
 
-	scoped_guard(rwsem_write, &luo_handlers_rwsem) {
-		list_private_for_each_entry(it, &luo_handlers, list) {
-			if (!strcmp(it->compatible, fh->compatible))
-				return -EEXIST;
+	rbtree_postorder_for_each_entry_safe(lf, next, &set->tokens, token_node)
+		luo_file_put(lf);
+	mutex_destroy(&set->lock);
+	mutex_destroy(&set->retrieve_lock);
+}
+
+/**
+ * luo_file_set_unpreserve() - unpreserve all files
+ * @set: the set of an outgoing session
+ *
+ * The caller ensures that none can be preserved meanwhile.
+ *
+ * Context: process context, in an operation, or the gate closed; takes as long as the
+ * handlers take for the files.
+ */
+void luo_file_set_unpreserve(struct luo_file_set *set)
+{
+	struct luo_file *lf;
+
+	for (;;) {
+		scoped_guard(mutex, &set->lock) {
+			lf = list_last_entry_or_null(&set->list, struct luo_file, list);
+			if (!lf)
+				return;
+			kref_get(&lf->ref);
 		}
-		atomic_long_set(&ACCESS_PRIVATE(fh, files), 0);
-		INIT_LIST_HEAD(&ACCESS_PRIVATE(fh, flb_list));
-		list_add_tail(&ACCESS_PRIVATE(fh, list), &luo_handlers);
+		luo_file_unpreserve(lf);
+		luo_file_put(lf);
+		cond_resched();
 	}
-
-	liveupdate_test_register(fh);
-	return 0;
 }
-EXPORT_SYMBOL_GPL(liveupdate_register_file_handler);
 
 /**
- * liveupdate_unregister_file_handler() - undo liveupdate_register_file_handler()
- * @fh: the handler
+ * luo_file_set_abandon() - unpreserve all files, and preserve no other
+ * @set: the set of an outgoing session
  *
- * Waits for the end of the files that the handler is held for: those that are
- * preserved, and those that were retrieved and their session not finished. Each
- * of them holds the handler's module, so in a module's exit there is none.
- *
- * Context: process context, e.g. a module's exit.
+ * Context: process context, in an operation; as luo_file_set_unpreserve().
  */
-void liveupdate_unregister_file_handler(struct liveupdate_file_handler *fh)
+void luo_file_set_abandon(struct luo_file_set *set)
 {
-	if (!liveupdate_enabled())
-		return;
-
-	scoped_guard(rwsem_write, &luo_handlers_rwsem)
-		list_del(&ACCESS_PRIVATE(fh, list));
-	luo_handler_lock_unused(fh);
-	luo_flb_unregister_all(fh);
-	up_write(&luo_handlers_rwsem);
+	scoped_guard(mutex, &set->lock) {
+		WRITE_ONCE(set->state, LUO_SET_ABANDONED);
+		set->changes++;
+	}
+	luo_file_set_unpreserve(set);
 }
-EXPORT_SYMBOL_GPL(liveupdate_unregister_file_handler);
+
+/**
+ * luo_file_set_reopen() - let an abandoned set have files again
+ * @set: the set, which may be any
+ */
+void luo_file_set_reopen(struct luo_file_set *set)
+{
+	guard(mutex)(&set->lock);
+	if (set->state == LUO_SET_ABANDONED)
+		WRITE_ONCE(set->state, LUO_SET_OPEN);
+}
+
+/**
+ * luo_file_set_stalled() - record the file that an operation is stalled on
+ * @set: the set
+ *
+ * Context: process context, without luo_file.lock or luo_file_set.lock.
+ * Return: true when there is one.
+ */
+bool luo_file_set_stalled(struct luo_file_set *set)
+{
+	struct luo_file *lf;
+	struct rb_node *node;
+
+	guard(mutex)(&set->lock);
+	for (node = rb_first(&set->tokens); node; node = rb_next(node)) {
+		lf = rb_entry(node, struct luo_file, token_node);
+		if (mutex_is_locked(&lf->lock)) {
+			luo_set_last_error(&set->error, &lf->token, "operation under way",
+					   -EBUSY);
+			return true;
+		}
+	}
+	return false;
+}

@@ -5,6 +5,9 @@
  *
  * An FLB lives in each direction as long as a file depends on it or somebody
  * holds a reference. Only files count for the hand-over.
+ *
+ * While a file holds a reference on its handler the handler's links to FLBs do not
+ * change, see luo_handler.c: they are gone through without a lock.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -13,22 +16,18 @@
 #include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/kexec_handover.h>
-#include <linux/list_private.h>
 #include <linux/liveupdate.h>
+#include <linux/lockdep.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
 #include <linux/string.h>
 
-#include "luo_internal.h"
-
-/* That a handler depends on an FLB */
-struct luo_flb_link {
-	struct liveupdate_flb *flb;
-	struct list_head list;
-};
+#include "luo_abi.h"
+#include "luo_flb.h"
+#include "luo_handler.h"
+#include "luo_state.h"
 
 /*
  * What is handed over of an FLB.
@@ -50,33 +49,10 @@ struct luo_flb_records {
 	u64 nr;
 };
 
-/* The FLBs that handlers depend on, protected by luo_handlers_rwsem */
-static LIST_HEAD(luo_flbs);
-
 /* Protects both, with the room that is made for the outgoing ones. */
 static DEFINE_MUTEX(luo_flb_records_lock);
 static struct luo_flb_records luo_flb_outgoing = { .by_name = RB_ROOT };
 static struct luo_flb_records luo_flb_incoming = { .by_name = RB_ROOT };
-
-/* FLBs are defined statically, and may be asked for before they are registered. */
-static struct luo_flb_private *luo_flb_private(struct liveupdate_flb *flb)
-{
-	struct luo_flb_private *private = &ACCESS_PRIVATE(flb, private);
-	static DEFINE_SPINLOCK(lock);
-
-	/* Pairs with the release below: who sees it set sees what it is about. */
-	if (smp_load_acquire(&private->initialized))
-		return private;
-	guard(spinlock)(&lock);
-	if (!private->initialized) {
-		mutex_init(&private->incoming.lock);
-		mutex_init(&private->outgoing.lock);
-		INIT_LIST_HEAD(&private->list);
-		/* Pairs with the acquire above. */
-		smp_store_release(&private->initialized, true);
-	}
-	return private;
-}
 
 /* Records */
 
@@ -139,6 +115,7 @@ static void luo_flb_unpreserve_unused(struct liveupdate_flb *flb)
 		.obj = state->obj,
 	};
 
+	lockdep_assert_held(&state->lock);
 	if (!state->live || state->record || state->refs)
 		return;
 	flb->ops->unpreserve(&args);
@@ -153,6 +130,7 @@ static int luo_flb_preserve(struct liveupdate_flb *flb)
 	struct liveupdate_flb_op_args args = { .flb = flb };
 	int err;
 
+	lockdep_assert_held(&state->lock);
 	if (state->live)
 		return 0;
 	if (!try_module_get(flb->ops->owner))
@@ -174,6 +152,7 @@ static int luo_flb_add_first_file(struct liveupdate_flb *flb)
 	struct luo_flb_record *record;
 	int err;
 
+	lockdep_assert_held(&state->lock);
 	record = luo_flb_record_add(&luo_flb_outgoing, flb->compatible);
 	if (IS_ERR(record))
 		return PTR_ERR(record);
@@ -224,15 +203,13 @@ static void luo_flb_remove_file(struct liveupdate_flb *flb)
  */
 int luo_flb_file_preserve(struct liveupdate_file_handler *fh)
 {
-	struct list_head *links = &ACCESS_PRIVATE(fh, flb_list);
 	struct luo_flb_link *link;
 	int err;
 
-	guard(rwsem_read)(&luo_handlers_rwsem);
-	list_for_each_entry(link, links, list) {
+	luo_for_each_flb_link(link, fh) {
 		err = luo_flb_add_file(link->flb);
 		if (err) {
-			list_for_each_entry_continue_reverse(link, links, list)
+			list_for_each_entry_continue_reverse(link, luo_flb_links(fh), list)
 				luo_flb_remove_file(link->flb);
 			return err;
 		}
@@ -248,36 +225,35 @@ void luo_flb_file_unpreserve(struct liveupdate_file_handler *fh)
 {
 	struct luo_flb_link *link;
 
-	guard(rwsem_read)(&luo_handlers_rwsem);
-	list_for_each_entry_reverse(link, &ACCESS_PRIVATE(fh, flb_list), list)
+	list_for_each_entry_reverse(link, luo_flb_links(fh), list)
 		luo_flb_remove_file(link->flb);
 }
 
 /**
  * luo_flb_nr_outgoing() - how many FLBs files depend on
  *
- * Context: luo_freeze_rwsem held for writing.
+ * Context: the gate closed.
  * Return: that number.
  */
 u64 luo_flb_nr_outgoing(void)
 {
-	lockdep_assert_held_write(&luo_freeze_rwsem);
+	lockdep_assert_held_write(&luo_gate);
 	return luo_flb_outgoing.nr;
 }
 
 /**
- * luo_flb_write() - write the FLBs that files depend on
+ * luo_flb_serialize() - serialize the FLBs that files depend on
  * @ser: the array, of as many entries as were reserved
  *
- * Context: the reboot path, luo_freeze_rwsem held for writing.
- * Return: how many were written.
+ * Context: the reboot path, the gate closed.
+ * Return: how many there are.
  */
-u64 luo_flb_write(struct luo_flb_ser *ser)
+u64 luo_flb_serialize(struct luo_flb_ser *ser)
 {
 	struct luo_flb_record *record, *next;
 	u64 nr = 0;
 
-	lockdep_assert_held_write(&luo_freeze_rwsem);
+	lockdep_assert_held_write(&luo_gate);
 	rbtree_postorder_for_each_entry_safe(record, next, &luo_flb_outgoing.by_name, node) {
 		strscpy_pad(ser[nr].name, record->compatible);
 		ser[nr].data = record->data;
@@ -358,6 +334,7 @@ static void luo_flb_find_record(struct liveupdate_flb *flb)
 	struct luo_flb_state *state = &luo_flb_private(flb)->incoming;
 	struct rb_node *node;
 
+	lockdep_assert_held(&state->lock);
 	if (state->record)
 		return;
 	guard(mutex)(&luo_flb_records_lock);
@@ -374,6 +351,7 @@ static int luo_flb_retrieve(struct liveupdate_flb *flb)
 	struct liveupdate_flb_op_args args = { .flb = flb, .data = state->data };
 	int err;
 
+	lockdep_assert_held(&state->lock);
 	if (state->live)
 		return 0;
 	if (!try_module_get(flb->ops->owner))
@@ -397,6 +375,7 @@ static void luo_flb_finish_unused(struct liveupdate_flb *flb)
 		.obj = state->obj,
 	};
 
+	lockdep_assert_held(&state->lock);
 	if (!state->live || state->record || state->refs)
 		return;
 	flb->ops->finish(&args);
@@ -421,12 +400,14 @@ static int luo_flb_begin_finish(struct liveupdate_flb *flb, bool discard)
 	if (!state->record || state->finishing < state->record->files)
 		return 0;
 	err = luo_flb_retrieve(flb);
-	if (err) {
-		luo_set_last_error(NULL, NULL, flb->compatible, err);
-		if (discard)
-			return 0;
-		state->finishing--;
+	if (!err) {
+		luo_clear_named_error(flb->compatible, "retrieve FLB");
+		return 0;
 	}
+	luo_set_named_error(flb->compatible, "retrieve FLB", err);
+	if (discard)
+		return 0;
+	state->finishing--;
 	return err;
 }
 
@@ -462,8 +443,7 @@ int luo_flb_file_retrieve(struct liveupdate_file_handler *fh)
 	struct luo_flb_link *link;
 	int err;
 
-	guard(rwsem_read)(&luo_handlers_rwsem);
-	list_for_each_entry(link, &ACCESS_PRIVATE(fh, flb_list), list) {
+	luo_for_each_flb_link(link, fh) {
 		struct luo_flb_state *state = &luo_flb_private(link->flb)->incoming;
 
 		guard(mutex)(&state->lock);
@@ -486,15 +466,13 @@ int luo_flb_file_retrieve(struct liveupdate_file_handler *fh)
  */
 int luo_flb_file_begin_finish(struct liveupdate_file_handler *fh, bool discard)
 {
-	struct list_head *links = &ACCESS_PRIVATE(fh, flb_list);
 	struct luo_flb_link *link;
 	int err;
 
-	guard(rwsem_read)(&luo_handlers_rwsem);
-	list_for_each_entry(link, links, list) {
+	luo_for_each_flb_link(link, fh) {
 		err = luo_flb_begin_finish(link->flb, discard);
 		if (err) {
-			list_for_each_entry_continue_reverse(link, links, list)
+			list_for_each_entry_continue_reverse(link, luo_flb_links(fh), list)
 				luo_flb_cancel_finish(link->flb);
 			return err;
 		}
@@ -510,8 +488,7 @@ void luo_flb_file_cancel_finish(struct liveupdate_file_handler *fh)
 {
 	struct luo_flb_link *link;
 
-	guard(rwsem_read)(&luo_handlers_rwsem);
-	list_for_each_entry(link, &ACCESS_PRIVATE(fh, flb_list), list)
+	luo_for_each_flb_link(link, fh)
 		luo_flb_cancel_finish(link->flb);
 }
 
@@ -523,8 +500,7 @@ void luo_flb_file_finish(struct liveupdate_file_handler *fh)
 {
 	struct luo_flb_link *link;
 
-	guard(rwsem_read)(&luo_handlers_rwsem);
-	list_for_each_entry_reverse(link, &ACCESS_PRIVATE(fh, flb_list), list)
+	list_for_each_entry_reverse(link, luo_flb_links(fh), list)
 		luo_flb_finish_file(link->flb);
 }
 
@@ -580,153 +556,3 @@ void liveupdate_flb_put_incoming(struct liveupdate_flb *flb)
 	luo_flb_finish_unused(flb);
 }
 EXPORT_SYMBOL_GPL(liveupdate_flb_put_incoming);
-
-/* Registration */
-
-/**
- * luo_flb_get_modules() - hold the modules of all FLBs of a handler
- * @fh: the handler
- *
- * Context: luo_handlers_rwsem held.
- * Return: true; or false, with none held, when one of them is going.
- */
-bool luo_flb_get_modules(struct liveupdate_file_handler *fh)
-{
-	struct list_head *links = &ACCESS_PRIVATE(fh, flb_list);
-	struct luo_flb_link *link;
-
-	list_for_each_entry(link, links, list) {
-		if (!try_module_get(link->flb->ops->owner)) {
-			list_for_each_entry_continue_reverse(link, links, list)
-				module_put(link->flb->ops->owner);
-			return false;
-		}
-	}
-	return true;
-}
-
-/**
- * luo_flb_put_modules() - undo luo_flb_get_modules()
- * @fh: the handler, still held for a file
- */
-void luo_flb_put_modules(struct liveupdate_file_handler *fh)
-{
-	struct luo_flb_link *link;
-
-	list_for_each_entry(link, &ACCESS_PRIVATE(fh, flb_list), list)
-		module_put(link->flb->ops->owner);
-}
-
-static void luo_flb_unlink(struct luo_flb_link *link)
-{
-	struct luo_flb_private *private = luo_flb_private(link->flb);
-
-	if (!--private->users)
-		list_del_init(&private->list);
-	list_del(&link->list);
-	kfree(link);
-}
-
-/**
- * luo_flb_unregister_all() - unregister all FLBs of a handler
- * @fh: the handler
- *
- * Context: luo_handlers_rwsem held for writing.
- */
-void luo_flb_unregister_all(struct liveupdate_file_handler *fh)
-{
-	struct luo_flb_link *link, *next;
-
-	lockdep_assert_held_write(&luo_handlers_rwsem);
-	list_for_each_entry_safe(link, next, &ACCESS_PRIVATE(fh, flb_list), list)
-		luo_flb_unlink(link);
-}
-
-static struct luo_flb_link *luo_flb_find_link(struct liveupdate_file_handler *fh,
-					      struct liveupdate_flb *flb)
-{
-	struct luo_flb_link *link;
-
-	list_for_each_entry(link, &ACCESS_PRIVATE(fh, flb_list), list) {
-		if (link->flb == flb)
-			return link;
-	}
-	return NULL;
-}
-
-/**
- * liveupdate_register_flb() - have files of a type depend on an FLB
- * @fh:  the handler of that type, which is registered
- * @flb: the FLB; it can be registered with more than one handler
- *
- * Context: process context, e.g. a module's init.
- * Return: 0; or
- * * -EBUSY: files of that type are preserved, or retrieved and not finished
- * * -EEXIST: they depend on it, or there is another of that compatible string
- * * -EINVAL: a callback, or the compatible string, is missing
- * * -ENOMEM
- * * -EOPNOTSUPP: live update is not in use
- */
-int liveupdate_register_flb(struct liveupdate_file_handler *fh,
-			    struct liveupdate_flb *flb)
-{
-	struct luo_flb_private *private = luo_flb_private(flb);
-	struct luo_flb_link *link __free(kfree) = NULL;
-	const struct liveupdate_flb_ops *ops = flb->ops;
-	struct liveupdate_flb *it;
-
-	if (!liveupdate_enabled())
-		return -EOPNOTSUPP;
-	if (!ops->preserve || !ops->unpreserve || !ops->retrieve || !ops->finish ||
-	    !flb->compatible[0])
-		return -EINVAL;
-
-	link = kzalloc_obj(*link);
-	if (!link)
-		return -ENOMEM;
-
-	guard(rwsem_write)(&luo_handlers_rwsem);
-	if (luo_flb_find_link(fh, flb))
-		return -EEXIST;
-	if (atomic_long_read(&ACCESS_PRIVATE(fh, files)))
-		return -EBUSY;
-	if (!private->users) {
-		list_private_for_each_entry(it, &luo_flbs, private.list) {
-			if (!strcmp(it->compatible, flb->compatible))
-				return -EEXIST;
-		}
-		list_add_tail(&private->list, &luo_flbs);
-	}
-	private->users++;
-	link->flb = flb;
-	list_add_tail(&no_free_ptr(link)->list, &ACCESS_PRIVATE(fh, flb_list));
-	return 0;
-}
-EXPORT_SYMBOL_GPL(liveupdate_register_flb);
-
-/**
- * liveupdate_unregister_flb() - undo liveupdate_register_flb()
- * @fh:  the handler
- * @flb: the FLB
- *
- * Waits for the end of the files that the handler is held for, as
- * liveupdate_unregister_file_handler() does. Each of them holds the FLB's module
- * too, so in a module's exit there is none.
- *
- * Context: process context, e.g. a module's exit.
- */
-void liveupdate_unregister_flb(struct liveupdate_file_handler *fh,
-			       struct liveupdate_flb *flb)
-{
-	struct luo_flb_link *link;
-
-	if (!liveupdate_enabled())
-		return;
-
-	luo_handler_lock_unused(fh);
-	link = luo_flb_find_link(fh, flb);
-	if (!WARN_ON_ONCE(!link))
-		luo_flb_unlink(link);
-	up_write(&luo_handlers_rwsem);
-}
-EXPORT_SYMBOL_GPL(liveupdate_unregister_flb);

@@ -3,7 +3,7 @@
  * The device front end: /dev/liveupdate, for programs that were written for it.
  * include/uapi/linux/liveupdate.h describes its ioctls.
  *
- * Whoever has the device open has exclusive control, as the root's owner in
+ * The descriptor of the device has exclusive control, as the root's owner in
  * configfs has. A session is a file descriptor: an outgoing session lives as
  * long as that is open; when that of an incoming one is closed the session is
  * finished, unless there is something to lose.
@@ -21,10 +21,13 @@
 #include <linux/liveupdate.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/security.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
-#include "luo_internal.h"
+#include "luo_core.h"
+#include "luo_session.h"
+#include "luo_state.h"
 
 union luo_arg {
 	struct liveupdate_ioctl_create_session create;
@@ -127,7 +130,7 @@ static int luo_session_preserve_fd(struct luo_call *call)
 	struct file *file;
 	int err;
 
-	lf = luo_file_add(call->session, arg->token);
+	lf = luo_file_add(&call->session->files, arg->token);
 	if (IS_ERR(lf))
 		return PTR_ERR(lf);
 
@@ -138,7 +141,7 @@ static int luo_session_preserve_fd(struct luo_call *call)
 	if (!err)
 		err = luo_respond(call);
 	if (err)
-		luo_file_remove(lf);
+		luo_file_remove(lf, LUO_MUST);
 	return err;
 }
 
@@ -149,7 +152,7 @@ static int luo_session_retrieve_fd(struct luo_call *call)
 	struct file *file;
 	int err;
 
-	lf = luo_file_find(call->session, arg->token);
+	lf = luo_file_find(&call->session->files, arg->token);
 	if (!lf)
 		return -ENOENT;
 
@@ -157,12 +160,20 @@ static int luo_session_retrieve_fd(struct luo_call *call)
 	if (err)
 		goto out;
 	err = luo_file_retrieve(lf, &file);
-	if (err) {
-		put_unused_fd(arg->fd);
-		goto out;
-	}
+	if (err)
+		goto err_fd;
+	err = security_file_receive(file);
+	if (err)
+		goto err_file;
 	fd_install(arg->fd, file);
 	luo_file_mark_retrieved(lf);
+	luo_file_put(lf);
+	return 0;
+
+err_file:
+	fput(file);
+err_fd:
+	put_unused_fd(arg->fd);
 out:
 	luo_file_put(lf);
 	return err;
@@ -232,6 +243,7 @@ static int luo_session_close(struct inode *inode, struct file *file)
 static const struct file_operations luo_session_fops = {
 	.owner = THIS_MODULE,
 	.unlocked_ioctl = luo_session_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
 	.release = luo_session_close,
 };
 
@@ -274,7 +286,7 @@ static int luo_create_session(struct luo_call *call)
 	return 0;
 
 err_session:
-	luo_session_remove(session);
+	luo_session_remove(session, LUO_MUST);
 err_fd:
 	put_unused_fd(arg->fd);
 	return err;
@@ -295,16 +307,16 @@ static int luo_retrieve_session(struct luo_call *call)
 	err = luo_respond_fd(call, &arg->fd);
 	if (err)
 		goto err_put;
-	err = luo_session_hold(session);
+	err = luo_owner_take_fd(&session->owner);
 	if (err)
 		goto err_fd;
 	err = luo_session_install(session, arg->fd);
 	if (err)
-		goto err_unhold;
+		goto err_drop;
 	return 0;
 
-err_unhold:
-	luo_session_unhold(session);
+err_drop:
+	luo_owner_drop_fd(&session->owner);
 err_fd:
 	put_unused_fd(arg->fd);
 err_put:
@@ -341,7 +353,7 @@ static int luo_device_open(struct inode *inode, struct file *file)
 
 static int luo_device_release(struct inode *inode, struct file *file)
 {
-	luo_owner_close_device();
+	luo_owner_drop_fd(&luo_root_owner);
 	return 0;
 }
 
@@ -350,6 +362,7 @@ static const struct file_operations luo_device_fops = {
 	.open = luo_device_open,
 	.release = luo_device_release,
 	.unlocked_ioctl = luo_device_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
 };
 
 static struct miscdevice luo_device = {

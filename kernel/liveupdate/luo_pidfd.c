@@ -11,9 +11,11 @@
 #include <linux/pid.h>
 #include <linux/proc_fs.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/security.h>
 
-#include "luo_internal.h"
+#include "luo_pidfd.h"
 
 /**
  * luo_pidfd_get_pid() - the process behind a descriptor of the caller's
@@ -72,6 +74,7 @@ struct pid *luo_pidfd_get_tgid(int pidfd)
  *   O_PATH
  * * -ESRCH: the process is gone
  * * -EPERM: the caller may not, as for pidfd_getfd(2)
+ * * -EACCES: a security module does not let the caller receive such a file
  * * -EINTR: a fatal signal came while waiting for the process to exec
  */
 struct file *luo_pidfd_get_file(int pidfd, int fd)
@@ -79,6 +82,7 @@ struct file *luo_pidfd_get_file(int pidfd, int fd)
 	struct task_struct *task;
 	struct file *file;
 	struct pid *pid;
+	int err = 0;
 
 	pid = luo_pidfd_get_pid(pidfd);
 	if (IS_ERR(pid))
@@ -89,10 +93,16 @@ struct file *luo_pidfd_get_file(int pidfd, int fd)
 		return ERR_PTR(-ESRCH);
 
 	file = pidfd_task_fget(task, fd);
+	if (!IS_ERR(file)) {
+		if (file->f_mode & FMODE_PATH)
+			err = -EBADF;
+		else if (!same_thread_group(task, current))
+			err = security_file_receive(file);
+	}
 	put_task_struct(task);
-	if (!IS_ERR(file) && (file->f_mode & FMODE_PATH)) {
+	if (err) {
 		fput(file);
-		return ERR_PTR(-EBADF);
+		return ERR_PTR(err);
 	}
 	return file;
 }

@@ -17,7 +17,9 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "luo_internal.h"
+#include "luo_abi.h"
+#include "luo_session.h"
+#include "luo_state.h"
 
 struct luo_session_list luo_outgoing = {
 	.lock = __MUTEX_INITIALIZER(luo_outgoing.lock),
@@ -42,18 +44,37 @@ static int luo_session_name_cmp(const void *name, const struct rb_node *node)
 	return strcmp(name, rb_entry(node, struct luo_session, name_node)->name);
 }
 
-/**
- * luo_session_alloc() - make a session that nobody sees yet
- * @name:     its name, of 1 to 63 bytes
- * @sessions: the list it will be published in
- *
- * Return: the session, with one reference; or NULL when there is no memory, for
- * an outgoing one.
+/*
+ * An outgoing session whose owner died holds nothing any more, until it has an owner
+ * again. An incoming one keeps what it has: the next one goes on.
  */
-struct luo_session *luo_session_alloc(const char *name,
-				      struct luo_session_list *sessions)
+static void luo_session_abandon(struct luo_owner *owner)
 {
-	gfp_t gfp = sessions == &luo_incoming ? LUO_GFP_NOFAIL : GFP_KHO;
+	struct luo_session *session = container_of(owner, struct luo_session, owner);
+
+	if (session->sessions != &luo_outgoing)
+		return;
+	CLASS(luo_op, busy)(LUO_MUST);
+	if (busy)
+		return;
+	luo_file_set_abandon(&session->files);
+	luo_note_change(session->name, NULL, "abandon");
+}
+
+/* An abandoned session can be used again. */
+static void luo_session_reopen(struct luo_owner *owner)
+{
+	luo_file_set_reopen(&container_of(owner, struct luo_session, owner)->files);
+}
+
+static const struct luo_owner_ops luo_session_owner_ops = {
+	.died = luo_session_abandon,
+	.changed = luo_session_reopen,
+};
+
+static struct luo_session *luo_session_new(const char *name, struct luo_session_list *sessions,
+					   gfp_t gfp)
+{
 	struct luo_session *session = kzalloc_obj(*session, gfp);
 
 	if (!session)
@@ -64,22 +85,28 @@ struct luo_session *luo_session_alloc(const char *name,
 	session->sessions = sessions;
 	RB_CLEAR_NODE(&session->name_node);
 	INIT_LIST_HEAD(&session->list);
-	mutex_init(&session->lock);
-	session->files = RB_ROOT;
-	INIT_LIST_HEAD(&session->file_list);
-	luo_owner_init(&session->owner, session);
+	luo_file_set_init(&session->files, session->name, sessions == &luo_incoming);
+	luo_owner_init(&session->owner, &luo_session_owner_ops);
 	return session;
+}
+
+/**
+ * luo_session_alloc() - make an incoming session that nobody sees yet
+ * @name: its name, of 1 to 63 bytes
+ *
+ * Return: the session, with one reference.
+ */
+struct luo_session *luo_session_alloc(const char *name)
+{
+	return luo_session_new(name, &luo_incoming, LUO_GFP_NOFAIL);
 }
 
 static void luo_session_free(struct kref *ref)
 {
 	struct luo_session *session = container_of(ref, struct luo_session, ref);
-	struct luo_file *lf, *next;
 
 	luo_owner_end(&session->owner);
-	rbtree_postorder_for_each_entry_safe(lf, next, &session->files, token_node)
-		luo_file_put(lf);
-	mutex_destroy(&session->lock);
+	luo_file_set_destroy(&session->files);
 	kfree(session);
 }
 
@@ -138,43 +165,47 @@ static void luo_session_withdraw(struct luo_session *session)
 		luo_abi_reserve_sessions(sessions->nr);
 }
 
+static int luo_session_create_op(struct luo_session *session)
+{
+	CLASS(luo_op, busy)(LUO_KILLABLE);
+
+	return busy ?: luo_session_publish(session);
+}
+
 /**
  * luo_session_create() - make an outgoing session
- * @name:    its name, of 1 to 63 bytes
- * @is_held: a file descriptor will stand for it; else it belongs to the root's
- *           owner, if there is one
+ * @name:  its name, of 1 to 63 bytes
+ * @is_fd: a file descriptor will stand for it; else it belongs to the root's
+ *         owner, if there is one
  *
  * Context: process context.
  * Return: the session, which lives until luo_session_remove(); or
  * * -EBUSY: the reboot is under way
+ * * -EINTR: the caller is being killed
  * * -EEXIST: there is a session of that name
  * * -ENOSPC: the hand-over format cannot carry more sessions
  * * -ENOMEM
  */
-struct luo_session *luo_session_create(const char *name, bool is_held)
+struct luo_session *luo_session_create(const char *name, bool is_fd)
 {
 	struct luo_session *session;
 	int err;
 
-	scoped_guard(rwsem_read, &luo_freeze_rwsem) {
-		if (luo_is_frozen())
-			return ERR_PTR(-EBUSY);
-
-		session = luo_session_alloc(name, &luo_outgoing);
-		if (!session)
-			return ERR_PTR(-ENOMEM);
-		session->is_held = is_held;
-		err = luo_session_publish(session);
-		if (err) {
-			luo_session_put(session);
-			return ERR_PTR(err);
-		}
+	session = luo_session_new(name, &luo_outgoing, GFP_KHO | __GFP_ACCOUNT);
+	if (!session)
+		return ERR_PTR(-ENOMEM);
+	session->owner.is_fd = is_fd;
+	err = luo_session_create_op(session);
+	if (err) {
+		luo_session_put(session);
+		return ERR_PTR(err);
 	}
 
-	if (is_held)
+	if (is_fd)
 		luo_notify(LUO_SESSION_ARRIVED, session);
 	else
-		luo_owner_inherit(session);
+		luo_owner_inherit(&session->owner);
+	luo_note_change(session->name, NULL, "create");
 	return session;
 }
 
@@ -201,32 +232,6 @@ struct luo_session *luo_session_find(const char *name,
 }
 
 /**
- * luo_session_hold() - have a file descriptor stand for an incoming session
- * @session: the session; the caller's reference becomes the descriptor's
- *
- * Return: 0, or -EINVAL when there is one already; then the reference is still
- * the caller's.
- */
-int luo_session_hold(struct luo_session *session)
-{
-	guard(mutex)(&session->lock);
-	if (session->is_held)
-		return -EINVAL;
-	session->is_held = true;
-	return 0;
-}
-
-/**
- * luo_session_unhold() - undo luo_session_hold()
- * @session: the session; the reference is the caller's again
- */
-void luo_session_unhold(struct luo_session *session)
-{
-	guard(mutex)(&session->lock);
-	session->is_held = false;
-}
-
-/**
  * luo_session_release() - the last file descriptor of a session was closed
  * @session: the session, not to be used any more
  *
@@ -238,65 +243,13 @@ void luo_session_unhold(struct luo_session *session)
 void luo_session_release(struct luo_session *session)
 {
 	if (session->sessions == &luo_outgoing) {
-		luo_session_remove(session);
+		luo_session_remove(session, LUO_MUST);
 		return;
 	}
 
 	luo_session_finish(session, false);
-	luo_session_unhold(session);
+	luo_owner_drop_fd(&session->owner);
 	luo_session_put(session);
-}
-
-/* Unpreserve all files; none comes back, as those in the list are all there is. */
-static void luo_session_unpreserve(struct luo_session *session)
-{
-	struct luo_file *lf;
-
-	lockdep_assert_held(&luo_freeze_rwsem);
-	for (;;) {
-		scoped_guard(mutex, &session->lock) {
-			lf = list_last_entry_or_null(&session->file_list, struct luo_file,
-						     list);
-			if (!lf)
-				return;
-			kref_get(&lf->ref);
-		}
-		luo_file_unpreserve(lf);
-		luo_file_put(lf);
-		cond_resched();
-	}
-}
-
-/**
- * luo_session_abandon() - the owner of a session died
- * @session: the session
- *
- * An outgoing session holds nothing any more, until it has an owner again. An
- * incoming one keeps what it has: the next one goes on.
- *
- * Context: process context; takes as long as the handlers take for the files.
- */
-void luo_session_abandon(struct luo_session *session)
-{
-	if (session->sessions != &luo_outgoing)
-		return;
-
-	guard(rwsem_read)(&luo_freeze_rwsem);
-	if (luo_is_frozen())
-		return;
-	scoped_guard(mutex, &session->lock)
-		session->abandoned = true;
-	luo_session_unpreserve(session);
-}
-
-/**
- * luo_session_reopen() - let an abandoned session be used again
- * @session: the session, which may be any
- */
-void luo_session_reopen(struct luo_session *session)
-{
-	guard(mutex)(&session->lock);
-	session->abandoned = false;
 }
 
 /**
@@ -314,112 +267,51 @@ int luo_session_arrive(struct luo_session *session)
 
 	luo_session_get(session);
 	err = luo_session_publish(session);
-	if (!err)
+	if (!err) {
+		luo_file_set_arrive(&session->files);
 		luo_notify(LUO_SESSION_ARRIVED, session);
-	luo_session_put(session);
-	return err;
-}
-
-/**
- * luo_session_remove() - give an outgoing session up, with all its files
- * @session: the session, not to be used any more
- *
- * Once the reboot is under way this leaves the session alone.
- *
- * Context: process context, without a lock of ours.
- */
-void luo_session_remove(struct luo_session *session)
-{
-	scoped_guard(rwsem_read, &luo_freeze_rwsem) {
-		if (luo_is_frozen())
-			return;
-		luo_session_unpreserve(session);
-		luo_session_withdraw(session);
 	}
-	if (session->is_held)
-		luo_notify(LUO_SESSION_GONE, session);
 	luo_session_put(session);
-}
-
-/**
- * luo_session_reserve_file() - make room to hand one more file over
- * @session: an outgoing session
- *
- * Return: 0, or -ENOSPC when the format cannot carry so many files in a
- * session, or -ENOMEM.
- */
-int luo_session_reserve_file(struct luo_session *session)
-{
-	int err;
-
-	guard(mutex)(&session->lock);
-	err = luo_abi_reserve_files(session, session->nr_files + 1);
-	if (!err)
-		session->nr_files++;
 	return err;
 }
 
-/**
- * luo_session_commit_file() - have a file that was preserved handed over
- * @session: its session
- * @lf:      the file
- *
- * Return: 0, or -ESRCH when the session's owner died meanwhile.
- */
-int luo_session_commit_file(struct luo_session *session, struct luo_file *lf)
+static int luo_session_remove_op(struct luo_session *session, bool killable)
 {
-	guard(mutex)(&session->lock);
-	if (session->abandoned)
-		return -ESRCH;
-	list_add_tail(&lf->list, &session->file_list);
+	CLASS(luo_op, busy)(killable);
+
+	if (busy)
+		return busy;
+	luo_file_set_unpreserve(&session->files);
+	luo_session_withdraw(session);
 	return 0;
 }
 
 /**
- * luo_session_uncommit_file() - undo luo_session_commit_file()
- * @session: its session
- * @lf:      the file
+ * luo_session_remove() - give an outgoing session up, with all its files
+ * @session:  the session
+ * @killable: it need not be done when the caller is being killed
+ *
+ * Once it was removed this does nothing. The reference of luo_session_create() goes.
+ *
+ * Context: process context, without a lock of ours.
+ * Return: 0; or, and then it is as it was:
+ * * -EBUSY: the reboot is under way
+ * * -EINTR: the caller is being killed
  */
-void luo_session_uncommit_file(struct luo_session *session, struct luo_file *lf)
+int luo_session_remove(struct luo_session *session, bool killable)
 {
-	guard(mutex)(&session->lock);
-	list_del_init(&lf->list);
-}
-
-/**
- * luo_session_unreserve_file() - undo luo_session_reserve_file()
- * @session: the session
- */
-void luo_session_unreserve_file(struct luo_session *session)
-{
-	guard(mutex)(&session->lock);
-	session->nr_files--;
-	/* Less room than there was can always be had. */
-	luo_abi_reserve_files(session, session->nr_files);
-}
-
-static void luo_session_unfreeze(struct luo_session *session)
-{
-	struct luo_file *lf;
-
-	list_for_each_entry_reverse(lf, &session->file_list, list)
-		luo_file_unfreeze(lf);
-}
-
-static int luo_session_freeze(struct luo_session *session)
-{
-	struct luo_file *lf;
 	int err;
 
-	luo_for_each_file(lf, session) {
-		err = luo_file_freeze(lf);
-		if (err) {
-			luo_set_last_error(session, lf, "freeze", err);
-			list_for_each_entry_continue_reverse(lf, &session->file_list, list)
-				luo_file_unfreeze(lf);
-			return err;
-		}
-	}
+	/* Nobody else removes it. */
+	if (RB_EMPTY_NODE(&session->name_node))
+		return 0;
+	err = luo_session_remove_op(session, killable);
+	if (err)
+		return err;
+	if (session->owner.is_fd)
+		luo_notify(LUO_SESSION_GONE, session);
+	luo_note_change(session->name, NULL, "remove");
+	luo_session_put(session);
 	return 0;
 }
 
@@ -429,10 +321,10 @@ static int luo_sessions_freeze_all(void)
 	int err;
 
 	luo_for_each_session(session, &luo_outgoing) {
-		err = luo_session_freeze(session);
+		err = luo_file_set_freeze(&session->files);
 		if (err) {
 			list_for_each_entry_continue_reverse(session, &luo_outgoing.list, list)
-				luo_session_unfreeze(session);
+				luo_file_set_unfreeze(&session->files);
 			return err;
 		}
 	}
@@ -442,45 +334,35 @@ static int luo_sessions_freeze_all(void)
 /* Make an outgoing session of what is left of an incoming one. */
 static int luo_session_carry(struct luo_session *session)
 {
-	struct luo_session *copy;
-	struct luo_file *lf;
-	int err;
+	/* Whoever calls reboot(2) is charged nothing. */
+	struct luo_session *copy = luo_session_new(session->name, &luo_outgoing, GFP_KHO);
+	int err = copy ? luo_session_publish(copy) : -ENOMEM;
 
-	copy = luo_session_alloc(session->name, &luo_outgoing);
-	if (!copy) {
-		luo_set_last_error(session, NULL, "carry on", -ENOMEM);
-		return -ENOMEM;
-	}
-	copy->is_carried = true;
-	err = luo_session_publish(copy);
-	if (err) {
-		luo_set_last_error(session, NULL, "carry on", err);
+	if (!err)
+		return luo_file_set_carry(&session->files, &copy->files);
+	luo_set_last_error(&session->files.error, NULL, "carry on", err);
+	if (copy)
 		luo_session_put(copy);
-		return err;
-	}
-
-	luo_for_each_file(lf, session) {
-		err = luo_file_carry(lf, copy);
-		if (err) {
-			luo_set_last_error(session, lf, "carry on", err);
-			return err;
-		}
-	}
-	return 0;
+	return err;
 }
+
+/* Incoming sessions have copies that are handed over, see luo_sessions_prepare(). */
+static bool luo_sessions_are_carried;
 
 /* Take back what luo_session_carry() made, as far as it came. */
 static void luo_sessions_uncarry(void)
 {
 	struct luo_session *session, *next;
 
+	lockdep_assert_held_write(&luo_gate);
 	list_for_each_entry_safe(session, next, &luo_outgoing.list, list) {
-		if (!session->is_carried)
+		if (!session->files.carries)
 			continue;
-		luo_session_unpreserve(session);
+		luo_file_set_unpreserve(&session->files);
 		luo_session_withdraw(session);
 		luo_session_put(session);
 	}
+	luo_sessions_are_carried = false;
 }
 
 static int luo_sessions_carry(void)
@@ -488,12 +370,107 @@ static int luo_sessions_carry(void)
 	struct luo_session *session;
 	int err;
 
+	lockdep_assert_held_write(&luo_gate);
+	if (luo_sessions_are_carried)
+		return 0;
 	luo_for_each_session(session, &luo_incoming) {
 		err = luo_session_carry(session);
 		if (err)
 			return err;
 	}
+	luo_sessions_are_carried = true;
 	return 0;
+}
+
+static int luo_sessions_check(void)
+{
+	struct luo_session *session;
+	int err;
+
+	luo_for_each_session(session, &luo_outgoing) {
+		err = luo_file_set_check(&session->files);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/**
+ * luo_sessions_prepare() - do now what luo_sessions_freeze() could fail with
+ *
+ * Incoming sessions are carried on, and stay so until luo_sessions_unprepare(); files are
+ * asked whether they could be frozen.
+ *
+ * Context: process context, the gate closed.
+ * Return: 0; or, with nothing changed, as luo_sessions_freeze().
+ */
+int luo_sessions_prepare(void)
+{
+	int err;
+
+	lockdep_assert_held_write(&luo_gate);
+	err = luo_sessions_carry() ?: luo_sessions_check();
+	if (err)
+		luo_sessions_uncarry();
+	return err;
+}
+
+/**
+ * luo_sessions_unprepare() - undo luo_sessions_prepare()
+ *
+ * Context: process context, the gate closed.
+ */
+void luo_sessions_unprepare(void)
+{
+	luo_sessions_uncarry();
+}
+
+/**
+ * luo_session_prepare() - could this outgoing session be handed over now?
+ * @session: the session
+ *
+ * Context: process context, without a lock of ours; takes as long as the handlers take.
+ * Return: 0; or, with nothing changed,
+ * * -EBUSY: the reboot is under way
+ * * -EINTR: the caller is being killed
+ * * -EEXIST: an incoming session has its name
+ * * -ESRCH: its owner died
+ * * what the check() of a handler says
+ */
+int luo_session_prepare(struct luo_session *session)
+{
+	struct luo_session *incoming;
+
+	CLASS(luo_op, busy)(LUO_KILLABLE);
+	if (busy)
+		return busy;
+	incoming = luo_session_find(session->name, &luo_incoming);
+	if (incoming) {
+		luo_session_put(incoming);
+		luo_set_last_error(&session->files.error, NULL, "carry on", -EEXIST);
+		return -EEXIST;
+	}
+	return luo_file_set_prepare(&session->files);
+}
+
+/**
+ * luo_sessions_exist() - is there anything to hand over?
+ *
+ * Context: the reboot path, the gate closed.
+ * Return: true when there is a session, outgoing and not abandoned or incoming.
+ */
+bool luo_sessions_exist(void)
+{
+	struct luo_session *session;
+
+	lockdep_assert_held_write(&luo_gate);
+	if (luo_incoming.nr)
+		return true;
+	luo_for_each_session(session, &luo_outgoing) {
+		if (session->files.state != LUO_SET_ABANDONED)
+			return true;
+	}
+	return false;
 }
 
 /**
@@ -502,39 +479,59 @@ static int luo_sessions_carry(void)
  * Incoming sessions that are left are carried on; what that needs is got before
  * anything is frozen.
  *
- * Context: the reboot path, luo_freeze_rwsem held for writing.
+ * Context: the reboot path, the gate closed.
  * Return: 0; or, with nothing changed,
  * * -EEXIST: an incoming session has the name of an outgoing one
- * * as luo_file_carry()
+ * * as luo_file_set_carry()
  * * what a handler's freeze() failed with
  */
 int luo_sessions_freeze(void)
 {
 	int err;
 
-	lockdep_assert_held_write(&luo_freeze_rwsem);
+	lockdep_assert_held_write(&luo_gate);
 	err = luo_sessions_carry() ?: luo_sessions_freeze_all();
+	/* Also what was prepared: whoever tries it again is told why, or gets it anew. */
 	if (err)
 		luo_sessions_uncarry();
 	return err;
 }
 
-static int luo_session_try_finish(struct luo_session *session, bool discard)
+static bool luo_sessions_tell_stalled_of(struct luo_session_list *sessions)
 {
-	struct luo_file *lf;
+	struct luo_session *session;
+
+	guard(mutex)(&sessions->lock);
+	luo_for_each_session(session, sessions) {
+		if (luo_file_set_stalled(&session->files))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * luo_sessions_tell_stalled() - tell which file is worked on for too long
+ *
+ * Context: process context, without a lock of ours.
+ */
+void luo_sessions_tell_stalled(void)
+{
+	if (!luo_sessions_tell_stalled_of(&luo_outgoing) &&
+	    !luo_sessions_tell_stalled_of(&luo_incoming))
+		luo_set_last_error(NULL, NULL, "operation under way", -EBUSY);
+}
+
+static int luo_session_finish_op(struct luo_session *session, bool discard)
+{
 	int err;
 
-	luo_for_each_file(lf, session) {
-		err = luo_file_begin_finish(lf, discard);
-		if (err) {
-			list_for_each_entry_continue_reverse(lf, &session->file_list, list)
-				luo_file_cancel_finish(lf);
-			return err;
-		}
-	}
-	luo_for_each_file(lf, session)
-		luo_file_finish(lf);
-	return 0;
+	CLASS(luo_op, busy)(LUO_KILLABLE);
+	if (busy)
+		return busy;
+	err = luo_file_set_finish(&session->files, discard);
+	if (!err)
+		luo_session_withdraw(session);
+	return err;
 }
 
 /**
@@ -544,37 +541,19 @@ static int luo_session_try_finish(struct luo_session *session, bool discard)
  *
  * Context: process context.
  * Return: 0; or, and then nothing was changed:
- * * -EBUSY: a file was not retrieved and @discard is not set; or a handler
- *   says that it is too early; or somebody else is finishing the session; or
- *   the reboot is under way
- * * -ENOENT: the session was finished before
- * * whatever the retrieve() of an FLB says that would be finished; with
- *   @discard that is only reported
+ * * -EBUSY: the reboot is under way
+ * * -EINTR: the caller is being killed
+ * * as luo_file_set_finish()
  */
 int luo_session_finish(struct luo_session *session, bool discard)
 {
-	int err;
+	int err = luo_session_finish_op(session, discard);
 
-	scoped_guard(rwsem_read, &luo_freeze_rwsem) {
-		if (luo_is_frozen())
-			return -EBUSY;
-
-		scoped_guard(mutex, &session->lock) {
-			if (session->finishing)
-				return RB_EMPTY_NODE(&session->name_node) ? -ENOENT : -EBUSY;
-			WRITE_ONCE(session->finishing, true);
-		}
-
-		err = luo_session_try_finish(session, discard);
-		if (err) {
-			guard(mutex)(&session->lock);
-			WRITE_ONCE(session->finishing, false);
-			return err;
-		}
-		luo_session_withdraw(session);
-	}
+	if (err)
+		return err;
 
 	luo_notify(LUO_SESSION_GONE, session);
+	luo_note_change(session->name, NULL, "finish");
 	luo_notify(LUO_STATE_CHANGED, NULL);
 	luo_session_put(session);
 	return 0;

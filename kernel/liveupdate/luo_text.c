@@ -14,7 +14,7 @@
 #include <linux/overflow.h>
 #include <linux/string.h>
 
-#include "luo_internal.h"
+#include "luo_text.h"
 
 /**
  * luo_parse_u64() - read a number in canonical decimal
@@ -55,8 +55,14 @@ static int luo_parse_fd(const char *text, size_t len, int *fd)
 	return err;
 }
 
-/* The length of a line without the newline at its end. */
-static size_t luo_line_length(const char *text, size_t len)
+/**
+ * luo_line_length() - the length of a line without the newline at its end
+ * @text: the line, which may have none
+ * @len:  its length
+ *
+ * Return: the length.
+ */
+size_t luo_line_length(const char *text, size_t len)
 {
 	return len && text[len - 1] == '\n' ? len - 1 : len;
 }
