@@ -22,6 +22,7 @@
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX "liveupdate_test."
 
+#include "../../kernel/liveupdate/luo_abi.h"
 #include "../../kernel/liveupdate/luo_internal.h"
 #include "liveupdate_fail.h"
 

@@ -10,7 +10,8 @@
 #include <linux/limits.h>
 #include <linux/string.h>
 
-#include "../../kernel/liveupdate/luo_internal.h"
+#include "../../kernel/liveupdate/luo_format.h"
+#include "../../kernel/liveupdate/luo_text.h"
 
 static void parse_u64_takes_canonical_decimal(struct kunit *test)
 {

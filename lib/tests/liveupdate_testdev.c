@@ -9,7 +9,7 @@
  * module parameters preserved and frozen tell how many files are just that.
  *
  * As long as hold_reboot is set a reboot by kexec waits: all is frozen then, and
- * processes still run.
+ * processes still run. As long as hold_retrieve is, who retrieves a file waits.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -47,6 +47,7 @@ struct testdev_ser {
 };
 
 LIVEUPDATE_FAIL(preserve);
+LIVEUPDATE_FAIL(check);
 LIVEUPDATE_FAIL(freeze);
 LIVEUPDATE_FAIL(retrieve);
 LIVEUPDATE_FAIL(can_finish);
@@ -56,7 +57,7 @@ module_param_named(preserved, testdev_preserved.counter, int, 0444);
 static atomic_t testdev_frozen;
 module_param_named(frozen, testdev_frozen.counter, int, 0444);
 
-static bool hold_reboot;
+static bool hold_reboot, hold_retrieve;
 static DECLARE_WAIT_QUEUE_HEAD(testdev_hold_wait);
 
 static int testdev_hold_set(const char *val, const struct kernel_param *kp)
@@ -72,6 +73,7 @@ static const struct kernel_param_ops testdev_hold_ops = {
 	.get = param_get_bool,
 };
 module_param_cb(hold_reboot, &testdev_hold_ops, &hold_reboot, 0644);
+module_param_cb(hold_retrieve, &testdev_hold_ops, &hold_retrieve, 0644);
 
 static int testdev_reboot(struct notifier_block *nb, unsigned long action, void *data)
 {
@@ -178,6 +180,16 @@ static void testdev_unpreserve(struct liveupdate_file_op_args *args)
 	atomic_dec(&testdev_preserved);
 }
 
+static int testdev_check(struct liveupdate_file_op_args *args)
+{
+	struct testdev_file *tf = args->file->private_data;
+	u64 token;
+
+	if (liveupdate_fails(&fail_check))
+		return -EIO;
+	return tf->link ? liveupdate_get_token_outgoing(args->session, tf->link, &token) : 0;
+}
+
 static int testdev_freeze(struct liveupdate_file_op_args *args)
 {
 	struct testdev_ser *ser = phys_to_virt(args->serialized_data);
@@ -210,6 +222,7 @@ static int testdev_retrieve(struct liveupdate_file_op_args *args)
 	struct testdev_file *tf;
 	int err;
 
+	wait_event(testdev_hold_wait, !READ_ONCE(hold_retrieve));
 	if (liveupdate_fails(&fail_retrieve))
 		return -EIO;
 
@@ -254,6 +267,7 @@ static const struct liveupdate_file_ops testdev_file_ops = {
 	.can_preserve = testdev_can_preserve,
 	.preserve = testdev_preserve,
 	.unpreserve = testdev_unpreserve,
+	.check = testdev_check,
 	.freeze = testdev_freeze,
 	.unfreeze = testdev_unfreeze,
 	.retrieve = testdev_retrieve,
