@@ -9,9 +9,15 @@
 
 luo=/sys/kernel/config/liveupdate
 
-# new_file SIZE
+die() {
+	echo "$0: $*" >&2
+	exit 1
+}
+
+# new_file SIZE: one that nobody else could have opened while it had a name
 new_file() {
-	local name=/dev/shm/new.$BASHPID
+	local name
+	name=$(mktemp -p /dev/shm)
 	exec {fd}<>"$name"
 	rm "$name"
 	truncate -s "$1" "/proc/self/fd/$fd"
@@ -36,4 +42,38 @@ retrieve() {
 # finish SESSION: what was retrieved from it is ours alone now
 finish() {
 	echo 1 >"$luo/incoming/$1/finish"
+}
+
+# drop SESSION: do not hand it over
+drop() {
+	local dir
+	for dir in "$luo/sessions/$1"/*/ "$luo/sessions/$1/"; do
+		[[ ! -d $dir ]] || rmdir "$dir"
+	done
+}
+
+# begin SESSION PIDFILE: only one may run, and what was saved for the next kernel is not to be replaced by mistake. What
+# one left behind that ended without a save is of no use.
+begin() {
+	if [[ -e $2 ]] && kill -0 "$(<"$2")" 2>/dev/null; then
+		die "$1 runs already"
+	elif [[ -d $luo/sessions/$1/1 ]]; then
+		die "$1 is saved for the next kernel; '$0 drop' gives that up"
+	fi
+	drop "$1"
+}
+
+# same_size FD SIZE: what was kept is as large as what is wanted, else nobody would find in it what he left there
+same_size() {
+	local have want
+	have=$(stat -Lc %s "/proc/self/fd/$1")
+	want=$(numfmt --from=iec "$2")
+	((have == want)) || die "was kept with MEMORY=$(numfmt --to=iec "$have"), which $2 is not: nothing was changed"
+}
+
+# is_kexec: is the machine going down for a kexec? Where systemd cannot say, it may be.
+is_kexec() {
+	local jobs
+	jobs=$(systemctl list-jobs --no-legend kexec.target) || return 0
+	[[ $jobs == *' start '* ]]
 }

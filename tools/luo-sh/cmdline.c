@@ -3,6 +3,7 @@
  * The command line of the next kernel. What is handed over is lost to one that is
  * not told there to look at it.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -10,8 +11,11 @@
 
 #include "image.h"
 
+/* isspace() */
+#define SPACES	" \t\n\v\f\r"
+
 /* That of the running kernel */
-static int read_cmdline(char text[CMDLINE_SIZE])
+int cmdline_read(char text[CMDLINE_SIZE])
 {
 	int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
 	ssize_t len = fd < 0 ? -1 : read(fd, text, CMDLINE_SIZE - 1);
@@ -26,17 +30,46 @@ static int read_cmdline(char text[CMDLINE_SIZE])
 	return STATUS_OK;
 }
 
-/* Does the last word NAME=VALUE on a command line say yes? @if_none without one */
-static bool is_on(const char *cmdline, const char *name, bool if_none)
+/* How long the word is, which ends at a space that is not in quotes */
+static size_t word_length(const char *text)
 {
-	size_t len = strlen(name), word;
-	bool value = if_none;
+	bool is_quoted = false;
+	size_t len;
 
-	for (; *cmdline; cmdline += word + strspn(cmdline + word, " ")) {
-		word = strcspn(cmdline, " ");
-		if (word > len + 1 && !strncmp(cmdline, name, len) && cmdline[len] == '=')
-			value = strchr("1yYtT", cmdline[len + 1]) ||
-				!strncmp(cmdline + len + 1, "on", 2);
+	for (len = 0; text[len] && (is_quoted || !isspace(text[len])); len++)
+		is_quoted ^= text[len] == '"';
+	return len;
+}
+
+/* kstrtobool(): the first characters decide, and what says neither changes nothing. */
+static bool parse_bool(const char *value, bool old)
+{
+	char decides = tolower(*value == 'o' || *value == 'O' ? value[1] : *value);
+
+	if (*value == 'o' || *value == 'O')
+		return decides == 'n' || (decides != 'f' && old);
+	if (!decides)
+		return old;
+	return strchr("1eyt", decides) || (old && !strchr("0dnf", decides));
+}
+
+/*
+ * What do the words NAME=VALUE on a command line say, by the kernel's rules? The last
+ * one counts, quotes may be around the word or the value, and what is behind "--" is
+ * for init. @value when there is none.
+ */
+static bool is_on(const char *cmdline, const char *name, bool value)
+{
+	size_t len = strlen(name), size;
+	const char *word;
+
+	for (; *(cmdline += strspn(cmdline, SPACES)); cmdline += size) {
+		size = word_length(cmdline);
+		word = cmdline + (*cmdline == '"');
+		if (!strncmp(word, "--", 2) && (word[2] == '"' || word + 2 == cmdline + size))
+			break;
+		if (!strncmp(word, name, len) && word[len] == '=')
+			value = parse_bool(word + len + 1 + (word[len + 1] == '"'), value);
 	}
 	return value;
 }
@@ -56,7 +89,7 @@ int cmdline_choose(const struct args *args, char text[CMDLINE_SIZE])
 		return complain(STATUS_USAGE,
 				"--cmdline and --reuse-cmdline are one too many");
 	if (args_option(args, "reuse-cmdline"))
-		return read_cmdline(text);
+		return cmdline_read(text);
 	if (given && strlen(given) >= CMDLINE_SIZE)
 		return fail(E2BIG, "--cmdline");
 	strcpy(text, given ?: "");
@@ -67,7 +100,7 @@ int cmdline_choose(const struct args *args, char text[CMDLINE_SIZE])
 int cmdline_check(const char *cmdline, const char *image)
 {
 	char here[CMDLINE_SIZE];
-	int status = read_cmdline(here);
+	int status = cmdline_read(here);
 
 	if (status || (is_on(cmdline, "liveupdate", false) &&
 		       is_on(cmdline, "kho", !is_on(here, "kho", false))))

@@ -28,6 +28,8 @@
 struct handover {
 	const char *path;
 	const struct memory *memory;
+	/* How many bytes of entries may be read yet: all of them lie in the memory. */
+	uint64_t bytes_left;
 	bool is_chained;
 	size_t len;
 	/* As libfdt wants it */
@@ -56,15 +58,34 @@ static struct json_object *new_text(const char *text, size_t size)
 	return json_object_new_string_len(text, strnlen(text, size));
 }
 
-/* Read @count entries, for the caller to free. One more is allocated, so that none is no error. */
-static int read_array(const struct handover *handover, uint64_t address, uint64_t count,
-		      size_t size, void **entries)
+/*
+ * Count @count entries as read. Sessions that share the files of one would make gigabytes of
+ * output of a few pages.
+ */
+static int take_entries(struct handover *handover, uint64_t address, uint64_t count, size_t size)
 {
+	if (count * size > handover->bytes_left)
+		return complain(STATUS_FAILED,
+				"%s: 0x%" PRIx64 ": more entries than the memory has room for",
+				handover->path, address);
+	handover->bytes_left -= count * size;
+	return STATUS_OK;
+}
+
+/* Read @count entries, for the caller to free. One more is allocated, so that none is no error. */
+static int read_array(struct handover *handover, uint64_t address, uint64_t count, size_t size,
+		      void **entries)
+{
+	int status;
+
 	*entries = NULL;
 	if (count > MAX_ENTRIES)
 		return complain(STATUS_FAILED,
 				"%s: 0x%" PRIx64 ": %" PRIu64 " entries, that cannot be",
 				handover->path, address, count);
+	status = take_entries(handover, address, count, size);
+	if (status)
+		return status;
 	*entries = calloc(count + 1, size);
 	if (!*entries)
 		return fail(ENOMEM, "%s", handover->path);
@@ -72,8 +93,8 @@ static int read_array(const struct handover *handover, uint64_t address, uint64_
 }
 
 /* luo-v5: blocks of a page, each with the address of the next one */
-static int read_chain(const struct handover *handover, uint64_t address, uint64_t *count,
-		      size_t size, void **entries)
+static int read_chain(struct handover *handover, uint64_t address, uint64_t *count, size_t size,
+		      void **entries)
 {
 	const size_t max = (sysconf(_SC_PAGESIZE) - sizeof(struct kho_block_header_ser)) / size;
 	struct kho_block_header_ser block;
@@ -87,11 +108,12 @@ static int read_chain(const struct handover *handover, uint64_t address, uint64_
 		status = memory_read(handover->memory, address, &block, sizeof(block));
 		if (status)
 			break;
-		if (block.count > max || nr_blocks++ > MAX_ENTRIES / max) {
+		if (block.count > max || nr_blocks++ > MAX_ENTRIES / max)
 			status = complain(STATUS_FAILED, "%s: 0x%" PRIx64 ": no block of entries",
 					  handover->path, address);
+		status = status ?: take_entries(handover, address, block.count, size);
+		if (status)
 			break;
-		}
 		more = realloc(*entries, (*count + block.count + 1) * size);
 		if (!more) {
 			status = fail(ENOMEM, "%s", handover->path);
@@ -106,7 +128,7 @@ static int read_chain(const struct handover *handover, uint64_t address, uint64_
 	return status;
 }
 
-static int add_files(const struct handover *handover, const struct luo_file_set_ser *set,
+static int add_files(struct handover *handover, const struct luo_file_set_ser *set,
 		     struct json_object *session)
 {
 	struct json_object *list = json_object_new_array(), *obj;
@@ -129,7 +151,7 @@ static int add_files(const struct handover *handover, const struct luo_file_set_
 	return status;
 }
 
-static int add_sessions(const struct handover *handover, uint64_t address, struct json_object *obj)
+static int add_sessions(struct handover *handover, uint64_t address, struct json_object *obj)
 {
 	struct json_object *list = json_object_new_array(), *session;
 	struct luo_session_ser *sessions = NULL;
@@ -160,7 +182,7 @@ static int add_sessions(const struct handover *handover, uint64_t address, struc
 	return status;
 }
 
-static int add_flbs(const struct handover *handover, uint64_t address, struct json_object *obj)
+static int add_flbs(struct handover *handover, uint64_t address, struct json_object *obj)
 {
 	struct json_object *list = json_object_new_array(), *flb;
 	struct luo_flb_header_ser header = {};
@@ -269,6 +291,7 @@ static int dump_root(const char *path, bool may_lack, const struct memory *memor
 	}
 	handover->path = path;
 	handover->memory = memory;
+	handover->bytes_left = memory ? memory_size(memory) : 0;
 	len = read(fd, handover->root, sizeof(handover->root));
 	if (len < 0)
 		err = errno;

@@ -3,16 +3,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "luo-sh.h"
+#include "machine.h"
+
+/* What is copied at a time, so that it can be told how much is done */
+#define COPY_SIZE	(16 << 20)
 
 static int parse_fd(const char *text, int *fd)
 {
@@ -37,7 +43,7 @@ static int token_dir(const char *direction, const char *session, const char *tok
 }
 
 /* Preserve a file under a token, which is made if it is not there. */
-static int preserve(const char *dir, int pidfd, int fd)
+int preserve(const char *dir, int pidfd, int fd)
 {
 	bool is_new;
 	int status;
@@ -103,6 +109,39 @@ int cmd_fd_retrieve(const struct args *args)
 	return status ?: become(args->rest);
 }
 
+/* A file that has no name, which nobody else can open */
+int cmd_fd_new(const struct args *args)
+{
+	const char *number = args_option(args, "fd"), *text = args_option(args, "size");
+	unsigned long long size = 0;
+	int fd, memory, status;
+
+	status = parse_fd(number ?: "3", &fd);
+	if (!status && text && (!parse_size(&text, &size) || *text || size > INT64_MAX))
+		status = complain(STATUS_USAGE,
+				  "--size %s: not a number of bytes, or with K, M or G",
+				  args_option(args, "size"));
+	if (status)
+		return status;
+	memory = memfd_create("luo-sh", MFD_ALLOW_SEALING);
+	if (memory < 0 || ftruncate(memory, size) || dup2(memory, fd) < 0)
+		return fail(errno, "memfd");
+	if (memory != fd)
+		close(memory);
+	return become(args->rest);
+}
+
+/* Returns 0, or -1 and errno: EINVAL for what is no plain file, which has no size and no holes */
+static int stat_plain(int fd, struct stat *st)
+{
+	if (fstat(fd, st))
+		return -1;
+	if (S_ISREG(st->st_mode))
+		return 0;
+	errno = EINVAL;
+	return -1;
+}
+
 /*
  * The ranges of @from that are no holes go to @to, which is as long then.
  * Returns 0 or -1, and errno.
@@ -112,27 +151,22 @@ static int copy_data(int from, int to)
 	off_t data = 0, hole;
 	struct stat st;
 
-	if (fstat(from, &st))
-		return -1;
-	/* Others have neither a size nor holes. */
-	if (!S_ISREG(st.st_mode)) {
-		errno = EINVAL;
-		return -1;
-	}
-	if (ftruncate(to, st.st_size))
+	if (stat_plain(from, &st) || ftruncate(to, st.st_size))
 		return -1;
 	while ((data = lseek(from, data, SEEK_DATA)) >= 0) {
 		hole = lseek(from, data, SEEK_HOLE);
 		if (hole < 0 || lseek(to, data, SEEK_SET) < 0)
 			return -1;
 		while (data < hole) {
-			ssize_t len = sendfile(to, from, &data, hole - data);
+			ssize_t len = sendfile(to, from, &data, hole - data < COPY_SIZE ?
+					       hole - data : COPY_SIZE);
 
 			if (len < 0)
 				return -1;
 			/* It got shorter in the meantime. */
 			if (!len)
 				return ftruncate(to, data);
+			progress_add(len);
 		}
 	}
 	return errno == ENXIO ? 0 : -1;
@@ -141,53 +175,143 @@ static int copy_data(int from, int to)
 /* What is in a file of any kind, in memory that can be preserved */
 static int save_file(const char *path, const char *dir)
 {
-	int from, memory, status = STATUS_OK;
+	int from, memory = -1, status;
+	struct stat st;
 
-	from = open(path, O_RDONLY | O_CLOEXEC);
+	from = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (from < 0)
 		return fail(errno, "%s", path);
-	memory = memfd_create("luo-sh", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	/* Who retrieves it reads from its beginning. */
-	if (memory < 0 || copy_data(from, memory) || lseek(memory, 0, SEEK_SET) < 0)
+	if (stat_plain(from, &st))
 		status = fail(errno, "%s", path);
 	else
-		status = preserve(dir, -1, memory);
+		status = machine_has_memory((uint64_t)st.st_blocks * 512, path);
+	if (!status) {
+		progress_begin(path, st.st_size);
+		memory = memfd_create("luo-sh", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		/* Who retrieves it reads from its beginning. */
+		if (memory < 0 || copy_data(from, memory) || lseek(memory, 0, SEEK_SET) < 0)
+			status = fail(errno, "%s", path);
+		else
+			status = preserve(dir, -1, memory);
+		progress_end();
+	}
 	if (memory >= 0)
 		close(memory);
 	close(from);
 	return status;
 }
 
-/* Beside the file that it is to become, so that there is never half a file */
-static int restore_file(const char *path, const char *dir)
+/* An open file once more, with a position of its own: others have that of @fd. */
+static int reopen(int fd)
 {
-	char partial[PATH_MAX];
-	int fd, to, status;
+	struct stat st;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return stat_plain(fd, &st) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Without a name, so that nothing is left when we are killed. Not all file systems have that. */
+static int open_partial(const char *dir, char partial[PATH_MAX])
+{
+	int fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+
+	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR))
+		fd = mkostemp(partial, O_CLOEXEC);
+	return fd;
+}
+
+/* Give such a file the name, if it has none. */
+static int name_partial(int fd, char partial[PATH_MAX])
+{
+	char *suffix = partial + strlen(partial) - 6, path[32];
+	unsigned int nr;
+	int ret;
+
+	if (strcmp(suffix, "XXXXXX"))
+		return 0;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	do {
+		if (getrandom(&nr, sizeof(nr), 0) < 0)
+			return -1;
+		sprintf(suffix, "%06x", nr & 0xffffff);
+		ret = linkat(AT_FDCWD, path, AT_FDCWD, partial, AT_SYMLINK_FOLLOW);
+	} while (ret && errno == EEXIST);
+	return ret;
+}
+
+/* What is replaced has an owner and a mode, which its users count on. */
+static int keep_owner(const char *path, int to)
+{
+	struct stat st;
+
+	if (lstat(path, &st))
+		return errno == ENOENT ? 0 : -1;
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	return fchown(to, st.st_uid, st.st_gid) ?: fchmod(to, st.st_mode & 07777);
+}
+
+/* Beside the file that it is to become, so that there is never half a file */
+static int copy_beside(int from, const char *path)
+{
+	char partial[PATH_MAX], copy[PATH_MAX];
+	int to = -1, dir_fd, ret = -1, err;
+	const char *dir;
+
+	if (snprintf(partial, sizeof(partial), "%s.XXXXXX", path) >= (int)sizeof(partial)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	dir = dirname(strcpy(copy, path));
+	dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir_fd < 0)
+		return -1;
+	to = open_partial(dir, partial);
+	if (to >= 0 && !copy_data(from, to) && !keep_owner(path, to) && !fsync(to) &&
+	    !name_partial(to, partial))
+		ret = rename(partial, path) ?: fsync(dir_fd);
+	err = errno;
+	if (ret && to >= 0)
+		unlink(partial);
+	if (to >= 0)
+		close(to);
+	close(dir_fd);
+	errno = err;
+	return ret;
+}
+
+/* Retrieve a file as @from, which is open for reading, at its beginning. */
+int retrieve(const char *dir, int *from)
+{
+	int fd, status;
 
 	/* A number for the file: what has it is replaced. */
 	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return fail(errno, "/dev/null");
 	status = luo_write_pair(-1, fd, dir);
-	if (status)
-		goto out_close;
-
-	if (snprintf(partial, sizeof(partial), "%s.XXXXXX", path) >= (int)sizeof(partial)) {
-		status = fail(ENAMETOOLONG, "%s", path);
-		goto out_close;
+	if (!status) {
+		*from = reopen(fd);
+		if (*from < 0)
+			status = fail(errno, "%s/%s", LUO_DIR, dir);
 	}
-	to = mkostemp(partial, O_CLOEXEC);
-	if (to < 0) {
-		status = fail(errno, "%s", path);
-		goto out_close;
-	}
-	if (copy_data(fd, to) || fsync(to) || rename(partial, path)) {
-		status = fail(errno, "%s", path);
-		unlink(partial);
-	}
-	close(to);
-out_close:
 	close(fd);
+	return status;
+}
+
+static int restore_file(const char *path, const char *dir)
+{
+	int from, status = retrieve(dir, &from);
+	struct stat st;
+
+	if (status)
+		return status;
+	progress_begin(path, fstat(from, &st) ? 0 : st.st_size);
+	if (copy_beside(from, path))
+		status = fail(errno, "%s", path);
+	progress_end();
+	close(from);
 	return status;
 }
 

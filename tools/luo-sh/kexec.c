@@ -1,118 +1,232 @@
 // SPDX-License-Identifier: GPL-2.0
 /* To the next kernel, if it can take what is preserved */
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/kexec.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/reboot.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "image.h"
+#include "next.h"
+#include "services.h"
 
-/* systemd, when it is what runs the machine, stops it in order. */
-#define SYSTEMD		"/run/systemd/system"
+/* How long systemctl may take to ask, and systemd to begin: logind lets others delay it. */
+#define ASK_SECONDS	60
+
+/* What a systemctl that was killed may have asked for, systemd does by then. */
+#define LATE_SECONDS	5
 
 /*
- * Whoever else has control of live update keeps us out. Writing the owner that
- * there is changes nothing, and is allowed to it and its descendants alone.
+ * Whoever else has control of live update keeps us out. Writing what the owner reads
+ * changes nothing, and is allowed to the owner and its descendants alone.
  */
 static int check_owner(void)
 {
 	const char *owner = luo_read(NULL, "owner");
-	char pid[16];
+	char text[32];
 
 	if (!owner || !strcmp(owner, "none"))
 		return STATUS_OK;
 	/* It stands where the next file that is read goes */
-	snprintf(pid, sizeof(pid), "%s", owner);
-	return set_owner(NULL, pid);
+	snprintf(text, sizeof(text), "%s\n", owner);
+	return luo_write(text, NULL, "owner");
 }
 
-static int load(const char *image, const char *initrd, const char *cmdline)
+/* What would end us between what we change and what we undo: read from a descriptor */
+static int catch_signals(sigset_t *old)
 {
-	int kernel_fd, initrd_fd = -1, status = STATUS_OK;
+	sigset_t signals;
 
-	kernel_fd = open(image, O_RDONLY | O_CLOEXEC);
-	if (kernel_fd < 0)
-		return fail(errno, "%s", image);
-	if (initrd)
-		initrd_fd = open(initrd, O_RDONLY | O_CLOEXEC);
-	if (initrd && initrd_fd < 0)
-		status = fail(errno, "%s", initrd);
-	else if (syscall(SYS_kexec_file_load, kernel_fd, initrd_fd, strlen(cmdline) + 1, cmdline,
-			 initrd ? 0UL : KEXEC_FILE_NO_INITRAMFS))
-		status = fail(errno, "%s: kexec_file_load", image);
-	close(kernel_fd);
-	if (initrd_fd >= 0)
-		close(initrd_fd);
-	return status;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGQUIT);
+	sigaddset(&signals, SIGTERM);
+	sigprocmask(SIG_BLOCK, &signals, old);
+	return signalfd(-1, &signals, SFD_CLOEXEC);
 }
 
-static void unload(void)
+/* @was_asked is what counts when systemd cannot be asked any more. */
+static bool systemd_is_stopping(bool was_asked)
 {
-	syscall(SYS_kexec_file_load, -1, -1, 1UL, "", KEXEC_FILE_UNLOAD);
+	char state[16];
+
+	systemctl_line("is-system-running", state, sizeof(state));
+	return *state ? !strcmp(state, "stopping") : was_asked;
 }
 
-/* Does not return when all goes well. */
-static int go(bool is_now)
+static time_t now(void)
 {
-	const char *last_error;
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
+/*
+ * Run systemctl, until it ends, a signal comes or the time is up. It is killed then.
+ * Says why not.
+ */
+static int run_systemctl(int signals, const sigset_t *mask)
+{
+	char *const argv[] = { "systemctl", "kexec", NULL };
+	struct pollfd fds[2] = { { .events = POLLIN }, { .fd = signals, .events = POLLIN } };
+	posix_spawnattr_t attributes;
+	int err, result = 0, ready;
+	pid_t pid;
+
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+	posix_spawnattr_setsigmask(&attributes, mask);
+	err = posix_spawnp(&pid, argv[0], NULL, &attributes, argv, environ);
+	posix_spawnattr_destroy(&attributes);
+	if (err)
+		return fail(err, "%s", argv[0]);
+	fds[0].fd = syscall(SYS_pidfd_open, pid, 0);
+	ready = poll(fds, ARRAY_SIZE(fds), ASK_SECONDS * 1000);
+	if (!fds[0].revents)
+		kill(pid, SIGKILL);
+	waitpid(pid, &result, 0);
+	close(fds[0].fd);
+	if (!ready)
+		return complain(STATUS_TIMEOUT, "systemctl kexec takes more than %d s",
+				ASK_SECONDS);
+	if (!fds[0].revents)
+		return complain(STATUS_FAILED, "interrupted");
+	return result ? complain(STATUS_FAILED, "systemctl kexec failed") : STATUS_OK;
+}
+
+/*
+ * Have systemd stop the machine. It has begun to when this returns STATUS_OK.
+ * systemctl can be among what systemd stops, as we can, and be killed before it could say
+ * so. When it was heard nothing takes that back, so that a signal does not end the wait.
+ */
+static int ask_systemd(int signals, const sigset_t *mask)
+{
+	int status = run_systemctl(signals, mask);
+	time_t deadline = now() + (status ? LATE_SECONDS : ASK_SECONDS);
+
+	while (!systemd_is_stopping(!status)) {
+		if (now() >= deadline) {
+			if (!status)
+				status = complain(STATUS_TIMEOUT,
+						  "systemd did not begin to stop within %d s",
+						  ASK_SECONDS);
+			return complain(status, "nothing was stopped");
+		}
+		poll(NULL, 0, 200);
+	}
+	return STATUS_OK;
+}
+
+/* Without systemd, does not return when all goes well. */
+static int go(bool is_now, int signals, const sigset_t *mask)
+{
+	const char *what;
+	bool had_guard;
 	int err;
 
-	if (!is_now && !access(SYSTEMD, F_OK))
-		return become((char *[]){ "systemctl", "kexec", NULL });
+	if (!is_now && services_are_systemd()) {
+		had_guard = services_release_guard();
+		err = ask_systemd(signals, mask);
+		if (err && had_guard)
+			services_restore_guard();
+		return err;
+	}
 	sync();
 	reboot(RB_KEXEC);
 	err = errno;
-	last_error = luo_read(NULL, "last_error");
-	return fail(err, "reboot: %s", last_error && *last_error ? last_error : "kexec");
+	what = strchr(luo_last_error(), ' ');
+	return fail(err, "reboot: %s", what ? what + 1 : "kexec");
 }
 
-static int run_kexec(const struct args *args, struct json_object *verdict, const char *cmdline)
+/* What is changed here is as it was when this fails. */
+static int run_kexec(const struct args *args, struct json_object *verdict,
+		     const struct next *next)
 {
 	const char *abi = get_string(verdict, "abi");
 	struct json_object *root = luo_root();
 	const char *old = get_string(root, "abi");
 	bool has_changed = *abi && strcmp(abi, old);
-	int status = STATUS_OK;
+	int status = STATUS_OK, signals;
+	sigset_t mask;
 
+	signals = catch_signals(&mask);
 	if (has_changed)
 		status = luo_write(abi, NULL, "abi");
 	if (!status) {
-		status = load(args->words[0], args_option(args, "initrd"), cmdline);
+		status = next_load(next);
 		if (!status) {
-			status = go(args_option(args, "now"));
-			unload();
+			status = prepare() ?: go(args_option(args, "now"), signals, &mask);
+			if (status) {
+				unprepare();
+				next_unload();
+			}
 		}
-		if (has_changed)
+		if (status && has_changed)
 			luo_write(old, NULL, "abi");
 	}
+	close(signals);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
 	json_object_put(root);
+	return status;
+}
+
+/*
+ * Have the kernel look at the image, and at what it would have to hand over, where that takes
+ * the place of no image that is loaded.
+ */
+static int try_load(const struct next *next)
+{
+	FILE *file = fopen("/sys/kernel/kexec_loaded", "re");
+	bool is_free = file && fgetc(file) == '0';
+	int status;
+
+	if (file)
+		fclose(file);
+	if (!is_free)
+		return complain(STATUS_OK, "%s: not tried to load, as an image is loaded",
+				next->path);
+	status = next_load(next);
+	if (!status) {
+		status = prepare();
+		unprepare();
+		next_unload();
+	}
 	return status;
 }
 
 int cmd_kexec(const struct args *args)
 {
-	const char *initrd = args_option(args, "initrd");
 	struct json_object *verdict = NULL;
-	char cmdline[CMDLINE_SIZE];
+	struct next next;
 	int status;
 
-	status = cmdline_choose(args, cmdline);
-	if (!status && initrd && access(initrd, R_OK))
-		status = fail(errno, "%s", initrd);
+	status = next_open(args, &next);
+	/* Without any it is empty. */
+	next.has_cmdline = true;
 	if (!status)
-		status = check_owner() ?: check(args, cmdline, &verdict);
+		status = check_owner() ?: check(args, &next, &verdict);
+	if (!status && !args_option(args, "no-initrd"))
+		status = next_check_initrd(&next);
 	if (!status && args_option(args, "dry-run")) {
-		if (initrd)
-			json_object_object_add(verdict, "initrd", json_object_new_string(initrd));
-		out(json_object_get(verdict));
+		if (next.initrd[0])
+			json_object_object_add(verdict, "initrd",
+					       json_object_new_string(next.initrd));
+		status = try_load(&next);
+		if (!status)
+			out(json_object_get(verdict));
 	} else if (!status) {
-		status = run_kexec(args, verdict, cmdline);
+		status = run_kexec(args, verdict, &next);
 	}
 	json_object_put(verdict);
+	next_close(&next);
 	return status;
 }

@@ -25,9 +25,9 @@ _luo_sh() {
 		elif [[ $line =~ ^([a-z]+\ )+ && $typed == "${BASH_REMATCH[0]}"* ]]; then
 			# What its synopsis has
 			mapfile -t words < <(grep -o -e '--[a-z][a-z-]*' <<<"$line")
-			[[ $line != *' NAME '* ]] ||
+			[[ ${line//[][]/} != *' NAME '* ]] ||
 				mapfile -t -O ${#words[@]} words < <(cd $luo 2>/dev/null && compgen -G '*/*/')
-			[[ $line != *' STATE '* ]] || words+=(normal updated frozen)
+			[[ $line != *' STATE '* ]] || words+=(normal updated frozen outgoing empty)
 		fi
 	done < <(luo-sh completion 2>/dev/null)
 	[[ -n $typed || $cur != -* ]] || words+=(--json --pretty --help --version)

@@ -25,6 +25,7 @@
 #define LUO_DIR		"/sys/kernel/config/liveupdate"
 #define KHO_DIR		"/sys/kernel/debug/kho"
 #define SYSFS_STATE	"/sys/kernel/liveupdate/state"
+#define SYSFS_OUTGOING	"/sys/kernel/liveupdate/outgoing"
 
 /* The exit status, see luo-sh(8) */
 enum status {
@@ -98,8 +99,12 @@ struct json_object *new_object(const char *key, struct json_object *value);
 const char *get_string(struct json_object *obj, const char *key);
 const char *join(struct json_object *list);
 void out(struct json_object *obj);
+void unescape(const char *text, char *bytes);
 int complain(enum status status, const char *format, ...) PRINTF(2, 3);
 int fail(int err, const char *format, ...) PRINTF(2, 3);
+void progress_begin(const char *what, uint64_t total);
+void progress_add(uint64_t bytes);
+void progress_end(void);
 
 /* luo.c: live update's directory; paths are below it */
 #define SESSIONS	"sessions"
@@ -111,6 +116,9 @@ int fail(int err, const char *format, ...) PRINTF(2, 3);
 int luo_supported(void);
 bool luo_exists(const char *path);
 const char *luo_read(const char *dir, const char *name);
+const char *luo_read_owner(const char *dir);
+/* What failed last and has not succeeded since, "EBUSY freeze vm1/42"; or "" */
+const char *luo_last_error(void);
 int luo_write(const char *text, const char *dir, const char *name);
 int luo_write_pair(int pidfd, int fd, const char *dir);
 int luo_session_dir(const char *direction, const char *name, char dir[DIR_SIZE]);
@@ -121,6 +129,7 @@ int luo_find_session(const char *name, char dir[DIR_SIZE]);
 struct json_object *luo_root(void);
 struct json_object *luo_session(const char *dir);
 struct json_object *luo_sessions(const char *direction);
+int luo_list_status(void);
 
 /* process.c: processes by descriptor, never by number */
 int process_open(const char *pid, int *pidfd);
@@ -134,13 +143,20 @@ int cmd_session_delete(const struct args *args);
 int cmd_session_finish(const struct args *args);
 int cmd_session_discard(const struct args *args);
 
-/* fd.c */
+/* fd.c; @dir is that of a token */
+int preserve(const char *dir, int pidfd, int fd);
+int retrieve(const char *dir, int *from);
 int cmd_fd_preserve(const struct args *args);
 int cmd_fd_unpreserve(const struct args *args);
 int cmd_fd_list(const struct args *args);
 int cmd_fd_retrieve(const struct args *args);
+int cmd_fd_new(const struct args *args);
 int cmd_fd_save(const struct args *args);
 int cmd_fd_restore(const struct args *args);
+
+/* save.c */
+int cmd_save(const struct args *args);
+int cmd_restore(const struct args *args);
 
 /* owner.c */
 int set_owner(const char *dir, const char *pid);
@@ -158,6 +174,11 @@ int cmd_monitor(const struct args *args);
 
 /* check.c */
 int cmd_check(const struct args *args);
+
+/* prepare.c */
+int prepare(void);
+int unprepare(void);
+int cmd_prepare(const struct args *args);
 
 /* kexec.c */
 int cmd_kexec(const struct args *args);

@@ -85,6 +85,24 @@ const char *luo_read(const char *dir, const char *name)
 	return text;
 }
 
+/* As luo_read(), of "owner": the number of a process, "none" or "fd" */
+const char *luo_read_owner(const char *dir)
+{
+	static const char prefix[] = "pid:";
+	const char *owner = luo_read(dir, "owner");
+	bool is_process = owner && !strncmp(owner, prefix, strlen(prefix));
+
+	return is_process ? owner + strlen(prefix) : owner;
+}
+
+const char *luo_last_error(void)
+{
+	const char *text = luo_read(NULL, "last_error") ?: "";
+	const char *space = strchr(text, ' ');
+
+	return space ? space + 1 : "";
+}
+
 static int write_and_close(int fd, const char *text, const char *dir, const char *name)
 {
 	int err = 0;
@@ -131,9 +149,12 @@ static bool is_name(const char *name)
 
 int luo_session_dir(const char *direction, const char *name, char dir[DIR_SIZE])
 {
+	char bytes[NAME_MAX + 1];
+
 	if (!is_name(name))
 		return fail(EINVAL, "%s", full_path(direction, name));
-	snprintf(dir, DIR_SIZE, "%s/%s", direction, name);
+	unescape(name, bytes);
+	snprintf(dir, DIR_SIZE, "%s/%s", direction, bytes);
 	return STATUS_OK;
 }
 
@@ -184,6 +205,21 @@ static int is_subdirectory(const struct dirent *entry)
 	return entry->d_type == DT_DIR && strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..");
 }
 
+static int list_status;
+
+/* STATUS_OK when all that was listed could be read, and it was said what could not be */
+int luo_list_status(void)
+{
+	return list_status;
+}
+
+/* Note what could not be read, unless it is gone. */
+static void list_failed(const char *dir, const char *name)
+{
+	if (errno != ENOENT && errno != ENODEV)
+		list_status = fail(errno, "%s", full_path(dir, name));
+}
+
 /* A list of what @get makes of each directory in @dir */
 static struct json_object *list_directories(const char *dir,
 					    struct json_object *(*get)(const char *dir))
@@ -203,15 +239,23 @@ static struct json_object *list_directories(const char *dir,
 	}
 	if (nr >= 0)
 		free(entries);
+	else
+		list_failed(dir, NULL);
 	return list;
+}
+
+static void add_string(struct json_object *obj, const char *text, const char *dir,
+		       const char *name)
+{
+	if (text)
+		json_object_object_add(obj, name, json_object_new_string(text));
+	else
+		list_failed(dir, name);
 }
 
 static void add_text(struct json_object *obj, const char *dir, const char *name)
 {
-	const char *text = luo_read(dir, name);
-
-	if (text)
-		json_object_object_add(obj, name, json_object_new_string(text));
+	add_string(obj, luo_read(dir, name), dir, name);
 }
 
 static void add_number(struct json_object *obj, const char *dir, const char *name)
@@ -219,8 +263,10 @@ static void add_number(struct json_object *obj, const char *dir, const char *nam
 	const char *text = luo_read(dir, name);
 	struct json_object *value = NULL;
 
-	if (!text)
+	if (!text) {
+		list_failed(dir, name);
 		return;
+	}
 	if (*text)
 		value = json_object_new_uint64(strtoumax(text, NULL, 10));
 	json_object_object_add(obj, name, value);
@@ -229,8 +275,10 @@ static void add_number(struct json_object *obj, const char *dir, const char *nam
 /* An object with what a directory is called; or NULL when it is gone. */
 static struct json_object *new_named(const char *key, const char *dir)
 {
-	if (!luo_exists(dir))
+	if (!luo_exists(dir)) {
+		list_failed(dir, NULL);
 		return NULL;
+	}
 	return new_object(key, json_object_new_string(strrchr(dir, '/') + 1));
 }
 
@@ -266,7 +314,7 @@ struct json_object *luo_session(const char *dir)
 
 	if (obj) {
 		add_text(obj, dir, "state");
-		add_text(obj, dir, "owner");
+		add_string(obj, luo_read_owner(dir), dir, "owner");
 		add_number(obj, dir, "files");
 		add_number(obj, dir, "retrieved");
 		tokens = list_directories(dir, get_token);
@@ -307,13 +355,13 @@ struct json_object *luo_root(void)
 
 	add_text(obj, NULL, "state");
 	add_number(obj, NULL, "number");
-	add_text(obj, NULL, "owner");
+	add_string(obj, luo_read_owner(NULL), NULL, "owner");
 	/* A kernel that speaks one format only does not say which */
 	abis = split(luo_read(NULL, "abi") ?: "[luo-v1]", abi, sizeof(abi));
 	json_object_object_add(obj, "abi", json_object_new_string(abi));
 	json_object_object_add(obj, "abis", abis);
 	json_object_object_add(obj, "handlers",
 			       split(luo_read(NULL, "handlers") ?: "", abi, sizeof(abi)));
-	add_text(obj, NULL, "last_error");
+	add_string(obj, luo_last_error(), NULL, "last_error");
 	return obj;
 }

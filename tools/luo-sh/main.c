@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The table of commands, and the way to them */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "luo-sh.h"
 
@@ -14,7 +17,8 @@ const struct command commands[] = {
 	  .func = cmd_session_delete },
 	{ "session", "finish", "NAME", "end an incoming session of which all was retrieved",
 	  .func = cmd_session_finish },
-	{ "session", "discard", "NAME", "end an incoming session, and drop what was not",
+	{ "session", "discard", "[NAME] [--all] [--yes]",
+	  "end an incoming session, and drop what was not retrieved; or give up all there are",
 	  .func = cmd_session_discard },
 	{ "session", "claim", "NAME [--pid PID]", "bind a session to a process",
 	  .func = cmd_session_claim },
@@ -25,10 +29,16 @@ const struct command commands[] = {
 	{ "fd", "list", "[NAME]", "list the files", .func = cmd_fd_list },
 	{ "fd", "retrieve", "NAME TOKEN [--fd N] -- COMMAND...",
 	  "run a command with a file open as 3, or N", .func = cmd_fd_retrieve, .is_last = true },
+	{ "fd", "new", "[--fd N] [--size SIZE] -- COMMAND...",
+	  "run a command with a new file in memory open as 3, or N", .func = cmd_fd_new,
+	  .is_offline = true, .is_last = true },
 	{ "fd", "save", "NAME TOKEN FILE...", "preserve what is in plain files",
 	  .func = cmd_fd_save },
 	{ "fd", "restore", "NAME TOKEN FILE...", "write that to files again",
 	  .func = cmd_fd_restore },
+	{ NULL, "save", "DIR NAME", "preserve a directory, with all that is in it, in a session",
+	  .func = cmd_save },
+	{ NULL, "restore", "NAME DIR", "write what is in a directory again", .func = cmd_restore },
 	{ "owner", "show", "", "show which process has control of live update",
 	  .func = cmd_owner_show },
 	{ "owner", "take", "[--pid PID]", "give control to a process", .func = cmd_owner_take },
@@ -39,10 +49,12 @@ const struct command commands[] = {
 	{ NULL, "monitor", "", "print each state that comes", .func = cmd_monitor },
 	{ NULL, "wait", "STATE [--timeout SECONDS]", "wait for a state", .func = cmd_wait },
 	{ NULL, "check",
-	  "IMAGE [--cmdline TEXT] [--reuse-cmdline] [--module FILE]... [--need VERSION]...",
+	  "IMAGE [--initrd FILE] [--no-initrd] [--cmdline TEXT] [--reuse-cmdline] [--module FILE]... [--need VERSION]... [--skip-memory]",
 	  "can that kernel take what is preserved?", .func = cmd_check, .is_offline = true },
+	{ NULL, "prepare", "[--undo]",
+	  "try what the reboot into the loaded kernel could fail with", .func = cmd_prepare },
 	{ NULL, "kexec",
-	  "IMAGE [--initrd FILE] [--cmdline TEXT] [--reuse-cmdline] [--module FILE]... [--dry-run] [--now]",
+	  "IMAGE [--initrd FILE] [--no-initrd] [--cmdline TEXT] [--reuse-cmdline] [--module FILE]... [--dry-run] [--now] [--skip-memory]",
 	  "check, and go to that kernel", .func = cmd_kexec, .is_last = true },
 	{ NULL, "dump", "[FILE] [--memory CORE]", "decode what is handed over", .func = cmd_dump,
 	  .is_offline = true },
@@ -90,12 +102,26 @@ int run_command(int argc, char **argv, bool in_batch)
 	if (!status && !command->is_offline)
 		status = luo_supported();
 	if (!status)
-		status = command->func(&args);
+		status = command->func(&args) ?: luo_list_status();
 	args_free(&args);
 	return status;
 }
 
-int main(int argc, char **argv)
+/* What is opened must not get the number of a stream, or messages are written into it. */
+static int open_streams(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		return fail(errno, "/dev/null");
+	close(fd);
+	return STATUS_OK;
+}
+
+static int run(int argc, char **argv)
 {
 	int i;
 
@@ -116,4 +142,14 @@ int main(int argc, char **argv)
 		return complain(STATUS_USAGE,
 				"usage: luo-sh [-j|-p] [OBJECT] COMMAND, see luo-sh help");
 	return run_command(argc - i, argv + i, false);
+}
+
+int main(int argc, char **argv)
+{
+	int status = open_streams() ?: run(argc, argv);
+
+	/* What was asked for is done only when it was said, too. */
+	if ((fflush(stdout) || ferror(stdout)) && !status)
+		status = fail(errno, "stdout");
+	return status;
 }

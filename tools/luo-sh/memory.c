@@ -69,6 +69,17 @@ int memory_open(struct memory *memory, const char *path)
 	return err ? fail(err, "%s", path) : STATUS_OK;
 }
 
+/* The bytes in all ranges */
+uint64_t memory_size(const struct memory *memory)
+{
+	uint64_t size = 0;
+	size_t i;
+
+	for (i = 0; i < memory->nr; i++)
+		size += memory->ranges[i].size;
+	return size;
+}
+
 /* All of it has to be in one range. */
 int memory_read(const struct memory *memory, uint64_t address, void *buf, size_t len)
 {

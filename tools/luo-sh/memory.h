@@ -14,6 +14,7 @@ struct memory {
 };
 
 int memory_open(struct memory *memory, const char *path);
+uint64_t memory_size(const struct memory *memory);
 int memory_read(const struct memory *memory, uint64_t address, void *buf, size_t len);
 void memory_close(struct memory *memory);
 

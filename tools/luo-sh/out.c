@@ -3,10 +3,15 @@
  * What is printed. Commands put together a JSON object; people get it as text:
  * values on a line, and below that, indented, the objects that belong to it.
  */
+#include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "luo-sh.h"
 
@@ -18,6 +23,100 @@ static const int json_flags[] = {
 	[OUT_PRETTY] = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
 		       JSON_C_TO_STRING_NOSLASHESCAPE,
 };
+
+/* How many bytes of @text are one character of UTF-8; 0 for what is none */
+static size_t character_length(const char *text)
+{
+	const unsigned char *bytes = (const unsigned char *)text;
+	size_t len = bytes[0] < 0x80 ? 1 : bytes[0] < 0xc2 ? 0 : bytes[0] < 0xe0 ? 2 :
+		     bytes[0] < 0xf0 ? 3 : bytes[0] < 0xf5 ? 4 : 0, i;
+
+	for (i = 1; i < len; i++)
+		if ((bytes[i] & 0xc0) != 0x80)
+			return 0;
+	/* Forms that are too long, surrogates, and what is beyond the last character */
+	if ((bytes[0] == 0xe0 && bytes[1] < 0xa0) || (bytes[0] == 0xed && bytes[1] > 0x9f) ||
+	    (bytes[0] == 0xf0 && bytes[1] < 0x90) || (bytes[0] == 0xf4 && bytes[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+/* Does an escape of ours begin here? Sets @byte to what it stands for. */
+static bool is_escape(const char *text, char *byte)
+{
+	char digits[3] = {};
+
+	if (strncmp(text, "\\x", 2) || !isxdigit(text[2]) || !isxdigit(text[3]))
+		return false;
+	memcpy(digits, text + 2, 2);
+	*byte = strtoul(digits, NULL, 16);
+	return *byte & 0x80 || *byte == '\\';
+}
+
+/*
+ * Text that may have any bytes, as text: a byte that belongs to no character of UTF-8 is
+ * \xHH, and a backslash that would be taken for the begin of one is \x5c. The caller
+ * frees it; NULL without memory for it.
+ */
+static char *escape(const char *text)
+{
+	char *escaped = malloc(4 * strlen(text) + 1), *to = escaped, byte;
+	size_t len;
+
+	if (!escaped)
+		return NULL;
+	while (*text) {
+		len = character_length(text);
+		if (!len || is_escape(text, &byte)) {
+			to += sprintf(to, "\\x%02x", (unsigned char)*text++);
+		} else {
+			memcpy(to, text, len);
+			to += len;
+			text += len;
+		}
+	}
+	*to = '\0';
+	return escaped;
+}
+
+/* The bytes that were escaped so. @bytes has room for as many as @text. */
+void unescape(const char *text, char *bytes)
+{
+	for (; *text; bytes++) {
+		if (is_escape(text, bytes))
+			text += 4;
+		else
+			*bytes = *text++;
+	}
+	*bytes = '\0';
+}
+
+/* Escape all strings in @obj. */
+static void escape_all(struct json_object *obj)
+{
+	struct json_object_iter iter;
+	char *escaped;
+	size_t i;
+
+	switch (json_object_get_type(obj)) {
+	case json_type_string:
+		escaped = escape(json_object_get_string(obj));
+		if (escaped)
+			json_object_set_string(obj, escaped);
+		free(escaped);
+		break;
+	case json_type_array:
+		for (i = 0; i < json_object_array_length(obj); i++)
+			escape_all(json_object_array_get_idx(obj, i));
+		break;
+	case json_type_object:
+		json_object_object_foreachC(obj, iter)
+			escape_all(iter.val);
+		break;
+	default:
+		break;
+	}
+}
 
 /* An object with one value for a start */
 struct json_object *new_object(const char *key, struct json_object *value)
@@ -103,6 +202,7 @@ static void print_object(struct json_object *obj, int indent, bool is_element)
 /* Print @obj, and give it back. */
 void out(struct json_object *obj)
 {
+	escape_all(obj);
 	if (out_format == OUT_TEXT) {
 		print_object(obj, 0, false);
 	} else {
@@ -151,4 +251,46 @@ int fail(int err, const char *format, ...)
 	default:
 		return STATUS_FAILED;
 	}
+}
+
+/* How much of what takes long is done, for who looks at a terminal */
+static struct {
+	const char *what;
+	uint64_t total;
+	uint64_t done;
+	struct timespec shown;
+} progress;
+
+void progress_begin(const char *what, uint64_t total)
+{
+	if (!isatty(STDERR_FILENO))
+		return;
+	progress.what = what;
+	progress.total = total;
+	progress.done = 0;
+	clock_gettime(CLOCK_MONOTONIC, &progress.shown);
+}
+
+/* Shown at most twice a second. */
+void progress_add(uint64_t bytes)
+{
+	struct timespec now;
+
+	if (!progress.what)
+		return;
+	progress.done += bytes;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if ((now.tv_sec - progress.shown.tv_sec) * 1000 +
+	    (now.tv_nsec - progress.shown.tv_nsec) / 1000000 < 500)
+		return;
+	progress.shown = now;
+	fprintf(stderr, "\r%s: %" PRIu64 " of %" PRIu64 " MiB\033[K", progress.what,
+		progress.done >> 20, progress.total >> 20);
+}
+
+void progress_end(void)
+{
+	if (progress.what)
+		fputs("\r\033[K", stderr);
+	progress.what = NULL;
 }

@@ -37,7 +37,7 @@ int cmd_session_release(const struct args *args)
 
 int cmd_owner_show(const struct args *args)
 {
-	const char *owner = luo_read(NULL, "owner");
+	const char *owner = luo_read_owner(NULL);
 
 	(void)args;
 	if (!owner)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,12 +26,36 @@ static bool parse_number(const char *text, char end, uint64_t max, uint64_t *val
 }
 
 /*
+ * Did one call us that runs a command as another user, and ends with it? What is bound
+ * to it would be lost at once, and what was preserved with it. Sets @name.
+ */
+static bool has_brief_parent(char name[16])
+{
+	static const char *const brief[] = { "doas", "pkexec", "runuser", "su", "sudo" };
+	bool is_brief = false;
+	char path[32];
+	FILE *file;
+	size_t i;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)getppid());
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	if (fscanf(file, "%15s", name) == 1)
+		for (i = 0; i < ARRAY_SIZE(brief) && !is_brief; i++)
+			is_brief = !strcmp(name, brief[i]);
+	fclose(file);
+	return is_brief;
+}
+
+/*
  * A pidfd of PID or PID:INODE; without one, of the process that called us,
  * which is a shell mostly.
  */
 int process_open(const char *pid, int *pidfd)
 {
 	uint64_t nr = getppid(), inode = 0;
+	char name[16];
 	const char *colon = NULL;
 	struct stat st;
 
@@ -40,6 +65,11 @@ int process_open(const char *pid, int *pidfd)
 		    (colon && !parse_number(colon + 1, '\0', UINT64_MAX, &inode)))
 			return complain(STATUS_USAGE, "--pid %s: neither PID nor PID:INODE", pid);
 	}
+
+	if (!pid && has_brief_parent(name))
+		return complain(STATUS_FAILED,
+				"%s ends with this command, and what is bound to it: say --pid, --pid $$ for a shell",
+				name);
 
 	*pidfd = syscall(SYS_pidfd_open, (pid_t)nr, 0);
 	if (*pidfd < 0)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Sessions */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "luo-sh.h"
@@ -12,20 +13,30 @@ int cmd_session_create(const struct args *args)
 	return luo_session_dir(SESSIONS, args->words[0], dir) ?: luo_make_dir(dir, NULL);
 }
 
+/* Both directions, without the files */
+static struct json_object *list_all(struct json_object *outgoing, struct json_object *incoming)
+{
+	struct json_object *obj = new_object(SESSIONS, json_object_get(outgoing)), *list;
+	size_t i;
+
+	json_object_object_add(obj, INCOMING, json_object_get(incoming));
+	json_object_object_foreach(obj, key, value) {
+		(void)key;
+		list = value;
+		for (i = 0; i < json_object_array_length(list); i++)
+			json_object_object_del(json_object_array_get_idx(list, i), "tokens");
+	}
+	return obj;
+}
+
 int cmd_session_list(const struct args *args)
 {
-	static const char *const directions[] = { SESSIONS, INCOMING };
-	struct json_object *obj = json_object_new_object(), *list;
-	size_t i, j;
+	struct json_object *outgoing = luo_sessions(SESSIONS), *incoming = luo_sessions(INCOMING);
 
 	(void)args;
-	for (i = 0; i < ARRAY_SIZE(directions); i++) {
-		list = luo_sessions(directions[i]);
-		for (j = 0; j < json_object_array_length(list); j++)
-			json_object_object_del(json_object_array_get_idx(list, j), "tokens");
-		json_object_object_add(obj, directions[i], list);
-	}
-	out(obj);
+	out(list_all(outgoing, incoming));
+	json_object_put(outgoing);
+	json_object_put(incoming);
 	return STATUS_OK;
 }
 
@@ -48,18 +59,14 @@ int cmd_session_show(const struct args *args)
 }
 
 /* Its tokens go first: none may be left when the session goes. */
-int cmd_session_delete(const struct args *args)
+static int delete_session(const char *dir)
 {
-	char dir[DIR_SIZE], token[DIR_SIZE];
-	struct json_object *session, *tokens;
+	struct json_object *session = luo_session(dir), *tokens;
+	int status = STATUS_OK;
+	char token[DIR_SIZE];
 	const char *name;
-	int status;
 	size_t i;
 
-	status = luo_session_dir(SESSIONS, args->words[0], dir);
-	if (status)
-		return status;
-	session = luo_session(dir);
 	tokens = session ? json_object_object_get(session, "tokens") : NULL;
 	for (i = tokens ? json_object_array_length(tokens) : 0; i && !status; i--) {
 		name = get_string(json_object_array_get_idx(tokens, i - 1), "token");
@@ -67,6 +74,13 @@ int cmd_session_delete(const struct args *args)
 	}
 	json_object_put(session);
 	return status ?: luo_remove_dir(dir);
+}
+
+int cmd_session_delete(const struct args *args)
+{
+	char dir[DIR_SIZE];
+
+	return luo_session_dir(SESSIONS, args->words[0], dir) ?: delete_session(dir);
 }
 
 static int finish(const char *name, const char *how)
@@ -81,7 +95,66 @@ int cmd_session_finish(const struct args *args)
 	return finish(args->words[0], "1\n");
 }
 
+static int discard_session(const char *dir)
+{
+	return luo_write("discard\n", dir, "finish");
+}
+
+/* Have @func see to each session of a direction. Goes on behind one that fails. */
+static int each_session(const char *direction, struct json_object *sessions,
+			int (*func)(const char *dir))
+{
+	int status = STATUS_OK, ret;
+	char dir[DIR_SIZE];
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(sessions); i++) {
+		snprintf(dir, DIR_SIZE, "%s/%s", direction,
+			 get_string(json_object_array_get_idx(sessions, i), "name"));
+		ret = func(dir);
+		status = status ?: ret;
+	}
+	return status;
+}
+
+/* Does the user want to lose all that is shown? */
+static bool is_sure(size_t nr_outgoing, size_t nr_incoming)
+{
+	char answer[8];
+
+	fprintf(stderr,
+		"give up %zu sessions for the next kernel, and %zu of the previous one? [y/N] ",
+		nr_outgoing, nr_incoming);
+	return fgets(answer, sizeof(answer), stdin) && (*answer == 'y' || *answer == 'Y');
+}
+
+static int discard_all(bool is_asked)
+{
+	struct json_object *outgoing = luo_sessions(SESSIONS), *incoming = luo_sessions(INCOMING);
+	size_t nr_outgoing = json_object_array_length(outgoing);
+	size_t nr_incoming = json_object_array_length(incoming);
+	int status = luo_list_status();
+
+	if (!status && is_asked && nr_outgoing + nr_incoming) {
+		out(list_all(outgoing, incoming));
+		if (!is_sure(nr_outgoing, nr_incoming))
+			status = complain(STATUS_FAILED, "nothing was given up");
+	}
+	if (!status) {
+		status = each_session(SESSIONS, outgoing, delete_session);
+		status = each_session(INCOMING, incoming, discard_session) ?: status;
+	}
+	json_object_put(outgoing);
+	json_object_put(incoming);
+	return status;
+}
+
 int cmd_session_discard(const struct args *args)
 {
-	return finish(args->words[0], "discard\n");
+	bool is_all = args_option(args, "all");
+
+	if (is_all != !args->nr)
+		return complain(STATUS_USAGE, "discard: either NAME or --all");
+	return is_all ? discard_all(!args_option(args, "yes")) :
+			finish(args->words[0], "discard\n");
 }

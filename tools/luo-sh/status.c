@@ -34,11 +34,11 @@ static double now(void)
 }
 
 /*
- * Have @func see each state, the present one first, until it returns true, or
+ * Have @func see each value of a file, the present one first, until it returns true, or
  * until @deadline. configfs tells nobody of a change, sysfs does.
  */
-static int follow_state(double deadline, bool (*func)(const char *state, const void *data),
-			const void *data)
+static int follow(const char *path, double deadline,
+		  bool (*func)(const char *state, const void *data), const void *data)
 {
 	struct pollfd pollfd = { .events = POLLPRI };
 	int status = STATUS_OK, ret = 1;
@@ -46,9 +46,9 @@ static int follow_state(double deadline, bool (*func)(const char *state, const v
 	double left;
 	ssize_t len;
 
-	pollfd.fd = open(SYSFS_STATE, O_RDONLY | O_CLOEXEC);
+	pollfd.fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (pollfd.fd < 0)
-		return fail(errno, SYSFS_STATE);
+		return fail(errno, "%s", path);
 	while (ret > 0) {
 		len = pread(pollfd.fd, state, sizeof(state) - 1, 0);
 		if (len < 0) {
@@ -63,9 +63,9 @@ static int follow_state(double deadline, bool (*func)(const char *state, const v
 		ret = poll(&pollfd, 1, isinf(deadline) ? -1 : fmin(left, INT_MAX));
 	}
 	if (ret < 0)
-		status = fail(errno, SYSFS_STATE);
+		status = fail(errno, "%s", path);
 	else if (!ret)
-		status = complain(STATUS_TIMEOUT, SYSFS_STATE ": still %s", state);
+		status = complain(STATUS_TIMEOUT, "%s: still %s", path, state);
 	close(pollfd.fd);
 	return status;
 }
@@ -75,18 +75,32 @@ static bool is_state(const char *state, const void *wanted)
 	return !strcmp(state, wanted);
 }
 
+static bool is_empty(const char *outgoing, const void *wanted)
+{
+	return !strcmp(outgoing, "0") == !strcmp(wanted, "empty");
+}
+
 int cmd_wait(const struct args *args)
 {
-	static const char *const states[] = { "normal", "updated", "frozen" };
+	static const struct {
+		const char *name;
+		const char *path;
+		bool (*func)(const char *value, const void *wanted);
+	} states[] = {
+		{ "normal", SYSFS_STATE, is_state }, { "updated", SYSFS_STATE, is_state },
+		{ "frozen", SYSFS_STATE, is_state },
+		{ "outgoing", SYSFS_OUTGOING, is_empty }, { "empty", SYSFS_OUTGOING, is_empty },
+	};
 	const char *timeout = args_option(args, "timeout");
 	double deadline = INFINITY, seconds;
 	char *end;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(states) && strcmp(states[i], args->words[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(states) && strcmp(states[i].name, args->words[0]); i++)
 		;
 	if (i == ARRAY_SIZE(states))
-		return complain(STATUS_USAGE, "wait %s: the states are normal, updated, frozen",
+		return complain(STATUS_USAGE,
+				"wait %s: the states are normal, updated, frozen, outgoing, empty",
 				args->words[0]);
 	if (timeout) {
 		seconds = strtod(timeout, &end);
@@ -95,7 +109,7 @@ int cmd_wait(const struct args *args)
 					timeout);
 		deadline = now() + seconds;
 	}
-	return follow_state(deadline, is_state, args->words[0]);
+	return follow(states[i].path, deadline, states[i].func, args->words[0]);
 }
 
 static bool print_state(const char *state, const void *data)
@@ -108,5 +122,5 @@ static bool print_state(const char *state, const void *data)
 int cmd_monitor(const struct args *args)
 {
 	(void)args;
-	return follow_state(INFINITY, print_state, NULL);
+	return follow(SYSFS_STATE, INFINITY, print_state, NULL);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Whatever a kernel may be compressed by, unpacked in memory by the libraries
- * for it. What follows the compressed data is ignored: the size of a kernel does.
+ * for it. Something may follow the compressed data: the size of a kernel does.
  */
 #include <bzlib.h>
 #include <endian.h>
@@ -16,18 +16,19 @@
 
 #include "image.h"
 
-/* No kernel is as large. */
-#define MAX_SIZE	(1UL << 30)
-
 /* Room for at least @room more bytes; returns 0 or an errno. */
 static int grow(struct buffer *out, size_t room)
 {
 	size_t size = out->size ?: 1 << 20;
 	char *data;
 
+	if (out->take && out->len && size - out->len < room) {
+		out->take(out);
+		out->len = 0;
+	}
 	while (size - out->len < room)
 		size *= 2;
-	if (size > MAX_SIZE)
+	if (size > MAX_IMAGE)
 		return EFBIG;
 	if (size == out->size)
 		return 0;
@@ -39,9 +40,23 @@ static int grow(struct buffer *out, size_t room)
 	return 0;
 }
 
-static int unpack_gzip(const char *in, size_t len, struct buffer *out)
+/* The next @len bytes. Reading beyond the end makes the input NULL. */
+static const char *take(struct input *in, size_t len)
 {
-	z_stream stream = { .next_in = (Bytef *)in, .avail_in = len };
+	const char *data = in->data;
+
+	if (!data || in->len < len) {
+		in->data = NULL;
+		return NULL;
+	}
+	in->data += len;
+	in->len -= len;
+	return data;
+}
+
+static int unpack_gzip(struct input *in, struct buffer *out)
+{
+	z_stream stream = { .next_in = (Bytef *)in->data, .avail_in = in->len };
 	int ret, err = 0;
 
 	if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK)
@@ -56,19 +71,20 @@ static int unpack_gzip(const char *in, size_t len, struct buffer *out)
 		out->len = out->size - stream.avail_out;
 	} while (ret == Z_OK);
 	inflateEnd(&stream);
+	take(in, in->len - stream.avail_in);
 	return err ?: ret == Z_STREAM_END ? 0 : EINVAL;
 }
 
 /* Both .xz and .lzma */
-static int unpack_lzma(const char *in, size_t len, struct buffer *out)
+static int unpack_lzma(struct input *in, struct buffer *out)
 {
 	lzma_stream stream = LZMA_STREAM_INIT;
 	int ret, err = 0;
 
 	if (lzma_auto_decoder(&stream, UINT64_MAX, 0) != LZMA_OK)
 		return ENOMEM;
-	stream.next_in = (const uint8_t *)in;
-	stream.avail_in = len;
+	stream.next_in = (const uint8_t *)in->data;
+	stream.avail_in = in->len;
 	do {
 		err = grow(out, 1);
 		if (err)
@@ -79,12 +95,13 @@ static int unpack_lzma(const char *in, size_t len, struct buffer *out)
 		out->len = out->size - stream.avail_out;
 	} while (ret == LZMA_OK);
 	lzma_end(&stream);
+	take(in, in->len - stream.avail_in);
 	return err ?: ret == LZMA_STREAM_END ? 0 : EINVAL;
 }
 
-static int unpack_bzip2(const char *in, size_t len, struct buffer *out)
+static int unpack_bzip2(struct input *in, struct buffer *out)
 {
-	bz_stream stream = { .next_in = (char *)in, .avail_in = len };
+	bz_stream stream = { .next_in = (char *)in->data, .avail_in = in->len };
 	int ret, err = 0;
 
 	if (BZ2_bzDecompressInit(&stream, 0, 0) != BZ_OK)
@@ -100,13 +117,14 @@ static int unpack_bzip2(const char *in, size_t len, struct buffer *out)
 		/* Room left and nothing to fill it with: it ended early. */
 	} while (ret == BZ_OK && !stream.avail_out);
 	BZ2_bzDecompressEnd(&stream);
+	take(in, in->len - stream.avail_in);
 	return err ?: ret == BZ_STREAM_END ? 0 : EINVAL;
 }
 
-static int unpack_zstd(const char *in, size_t len, struct buffer *out)
+static int unpack_zstd(struct input *in, struct buffer *out)
 {
 	ZSTD_DStream *stream = ZSTD_createDStream();
-	ZSTD_inBuffer input = { .src = in, .size = len };
+	ZSTD_inBuffer input = { .src = in->data, .size = in->len };
 	ZSTD_outBuffer output;
 	size_t ret = 1;
 	int err = 0;
@@ -122,26 +140,8 @@ static int unpack_zstd(const char *in, size_t len, struct buffer *out)
 		out->len = output.pos;
 	} while (ret && !ZSTD_isError(ret) && output.pos == output.size);
 	ZSTD_freeDStream(stream);
+	take(in, input.pos);
 	return err ?: ret ? EINVAL : 0;
-}
-
-/* What is left of the input. Reading beyond its end makes it NULL. */
-struct input {
-	const char *data;
-	size_t len;
-};
-
-static const char *take(struct input *in, size_t len)
-{
-	const char *data = in->data;
-
-	if (!data || in->len < len) {
-		in->data = NULL;
-		return NULL;
-	}
-	in->data += len;
-	in->len -= len;
-	return data;
 }
 
 /* An unsigned number of @size bytes, big-endian */
@@ -156,18 +156,19 @@ static uint32_t take_number(struct input *in, size_t size)
 }
 
 /* The legacy format, which is the kernel's: blocks of up to 8 MiB, each with its size before it */
-static int unpack_lz4(const char *data, size_t len, struct buffer *out)
+#define LZ4_MAGIC	"\x02\x21\x4c\x18"
+
+static int unpack_lz4(struct input *in, struct buffer *out)
 {
-	struct input in = { data, len };
 	const char *block;
 	uint32_t size;
 	int ret, err;
 
-	take(&in, 4);
+	take(in, 4);
 	/* A kernel has its own size at the end, of as many bytes. */
-	while (in.len > 4) {
-		size = be32toh(htole32(take_number(&in, 4)));
-		block = take(&in, size);
+	while (in->len > 4 && memcmp(in->data, LZ4_MAGIC, 4)) {
+		size = be32toh(htole32(take_number(in, 4)));
+		block = take(in, size);
 		if (!block)
 			return EINVAL;
 		err = grow(out, 8 << 20);
@@ -178,6 +179,8 @@ static int unpack_lz4(const char *data, size_t len, struct buffer *out)
 			return EINVAL;
 		out->len += ret;
 	}
+	if (in->len <= 4)
+		take(in, in->len);
 	return 0;
 }
 
@@ -206,22 +209,21 @@ static uint32_t lzop_header(struct input *in)
 	return flags;
 }
 
-static int unpack_lzop(const char *data, size_t len, struct buffer *out)
+static int unpack_lzop(struct input *in, struct buffer *out)
 {
-	struct input in = { data, len };
-	uint32_t flags = lzop_header(&in), size, packed;
+	uint32_t flags = lzop_header(in), size, packed;
 	const char *block;
 	lzo_bytep to;
 	lzo_uint room;
 	int err;
 
-	while ((size = take_number(&in, 4))) {
-		packed = take_number(&in, 4);
-		take(&in, (flags & LZOP_ADLER32_D ? 4 : 0) + (flags & LZOP_CRC32_D ? 4 : 0));
+	while ((size = take_number(in, 4))) {
+		packed = take_number(in, 4);
+		take(in, (flags & LZOP_ADLER32_D ? 4 : 0) + (flags & LZOP_CRC32_D ? 4 : 0));
 		if (packed < size)
-			take(&in, (flags & LZOP_ADLER32_C ? 4 : 0) +
+			take(in, (flags & LZOP_ADLER32_C ? 4 : 0) +
 			     (flags & LZOP_CRC32_C ? 4 : 0));
-		block = take(&in, packed);
+		block = take(in, packed);
 		if (!block || packed > size)
 			return EINVAL;
 		err = grow(out, size);
@@ -236,45 +238,48 @@ static int unpack_lzop(const char *data, size_t len, struct buffer *out)
 			return EINVAL;
 		out->len += size;
 	}
-	return in.data ? 0 : EINVAL;
+	return in->data ? 0 : EINVAL;
 }
 
 static const struct {
 	const char *name;
 	const char *magic;
 	size_t len;
-	int (*unpack)(const char *in, size_t len, struct buffer *out);
+	int (*unpack)(struct input *in, struct buffer *out);
 } formats[] = {
 	{ "gzip", "\x1f\x8b\x08", 3, unpack_gzip },
 	{ "xz", "\xfd\x37zXZ\0", 6, unpack_lzma },
 	{ "lzma", "\x5d\0\0", 3, unpack_lzma },
 	{ "bzip2", "BZh", 3, unpack_bzip2 },
 	{ "zstd", "\x28\xb5\x2f\xfd", 4, unpack_zstd },
-	{ "lz4", "\x02\x21\x4c\x18", 4, unpack_lz4 },
+	{ "lz4", LZ4_MAGIC, 4, unpack_lz4 },
 	{ "lzo", "\x89LZO\0\r\n\x1a\n", 9, unpack_lzop },
 };
 
 /*
- * Unpack @in into @out. Sets @name to what it was packed by; to NULL when it
- * was not, and then @out gets a copy. Returns 0, or an errno: EINVAL for what
- * is damaged or ends early.
+ * Unpack @in into @out, or what is left of it that out->take() did not get. Sets
+ * @name to what it was packed by; to NULL when it was not, and then @out gets a copy.
+ * What follows the compressed data is left in @in. Returns 0, or an errno: EINVAL for
+ * what is damaged or ends early.
  */
-int unpack(const char *in, size_t len, struct buffer *out, const char **name)
+int unpack(struct input *in, struct buffer *out, const char **name)
 {
 	size_t i;
 	int err;
 
 	for (i = 0; i < ARRAY_SIZE(formats); i++) {
-		if (len > formats[i].len && !memcmp(in, formats[i].magic, formats[i].len)) {
+		if (in->len > formats[i].len &&
+		    !memcmp(in->data, formats[i].magic, formats[i].len)) {
 			*name = formats[i].name;
-			return formats[i].unpack(in, len, out);
+			return formats[i].unpack(in, out);
 		}
 	}
 	*name = NULL;
-	err = grow(out, len);
+	err = grow(out, in->len);
 	if (!err) {
-		memcpy(out->data, in, len);
-		out->len = len;
+		memcpy(out->data, in->data, in->len);
+		out->len = in->len;
+		take(in, in->len);
 	}
 	return err;
 }
