@@ -4,10 +4,10 @@
 # They take their variables from the environment.
 
 ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
-export ARCH DEBUG DESTDIR FUZZ_CALLS FUZZ_SECONDS KSRC KVER MIRROR RACE_ROUNDS SEED SOAK_KEXECS T V
+export ARCH CONFIG DEBUG DESTDIR FULL_MEM FUZZ_CALLS FUZZ_SECONDS HOLDUP_ROUNDS KEEP KSRC KVER MIRROR RACE_ROUNDS SEED SOAK_KEXECS T V
 
 .PHONY: help source kernel stock-kernel tools install deb demo recording vm check coverage bench blackout fuzz soak lint
-.PHONY: configs clean distclean
+.PHONY: configs patches clean distclean
 
 help:
 	@echo 'make demo        show a live update in a virtual machine'
@@ -27,13 +27,15 @@ help:
 	@echo 'make blackout    tell what the time of a live update is spent on'
 	@echo 'make lint        check the sources'
 	@echo 'make configs     compile our objects in many configurations'
+	@echo 'make patches     export the project as a series of patches on the base kernel'
 	@echo 'make recording   record the demo for the README'
-	@echo 'make clean       remove what was built, but keep what was downloaded'
+	@echo 'make clean       remove what was built, but keep what was downloaded, and Debian roots'
 	@echo 'make distclean   remove all of build/'
 	@echo
 	@echo 'ARCH=x86_64|arm64  the machine that is meant; the host unless said'
 	@echo 'DEBUG=1            with a kernel that checks itself (KASAN, lockdep ...)'
 	@echo 'DEBUG=kcsan        with a kernel that finds data races'
+	@echo 'CONFIG=distro      with a kernel that manages memory as distributions do'
 	@echo 'KSRC=/path/linux   on a kernel tree of yours, which is only read'
 	@echo 'V=1                show everything'
 
@@ -82,6 +84,7 @@ coverage: source
 	@scripts/coverage
 
 bench: kernel stock-kernel
+	@DEFERRED=1 scripts/kernel
 	@scripts/deps test bench
 	@scripts/bench
 
@@ -107,8 +110,12 @@ configs: source
 	@scripts/source configs
 	@scripts/configs
 
+patches: source
+	@scripts/deps patches
+	@scripts/patches
+
 clean:
-	@find build -mindepth 1 -maxdepth 1 ! -name apt -exec rm -rf {} +
+	@scripts/clean
 
 distclean:
 	@rm -rf build

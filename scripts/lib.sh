@@ -8,9 +8,12 @@
 #   ARCH   x86_64 or arm64; the host's if empty
 #   DEBUG  1: the kernel with checks; kcsan: the one that finds data races;
 #          coverage: the one that counts which of our lines it reaches
+#   CONFIG distro: the kernel with what distributions have on that manages memory;
+#          nothp: the one without transparent huge pages
 #   KSRC   a kernel tree of the user's, only ever read
 #   OUT    where to build, if not in build/ARCH, or there with -debug, -stock ...
 #   STOCK  1: the base kernel as it is, without anything of ours
+#   DEFERRED 1: a kernel that initialises most struct pages after early boot
 #   V      1: show everything
 # shellcheck disable=SC2034 # the variables are for those who source this
 
@@ -23,10 +26,17 @@ build=$top/build
 linux=$build/linux
 base=$build/base
 
+# Which is large, and may be kept in memory
+export TMPDIR=${TMPDIR:-/var/tmp}
+
 die() {
 	printf 'error: %s\n' "$*" >&2
 	exit 1
 }
+
+# make, the kernel's scripts and QEMU each take some characters for their own.
+[[ $top != *[^[:alnum:]/._+@-]* ]] ||
+	die "this directory cannot be built in, its name may have letters, digits and /._+@- only: $top"
 
 on() {
 	[[ -n ${1-} && $1 != 0 ]]
@@ -57,7 +67,12 @@ esac
 
 out=$build/$arch
 kind=
-if on "${DEBUG-}"; then
+if [[ -n ${CONFIG-} ]]; then
+	kind=$CONFIG
+	[[ $CONFIG == @(distro|nothp) ]] || die "CONFIG=$CONFIG: distro and nothp are what there is"
+	! on "${DEBUG-}" || die "CONFIG=$CONFIG and DEBUG=$DEBUG are two kernels"
+	out+=-$kind
+elif on "${DEBUG-}"; then
 	kind=${DEBUG/#1/debug}
 	[[ -e $top/kernel/configs/liveupdate_$kind.config ]] || die "DEBUG=$DEBUG: 1, kcsan and coverage are what there is"
 	out+=-$kind
@@ -65,6 +80,9 @@ fi
 if on "${STOCK-}"; then
 	out+=-stock
 	linux=$base
+fi
+if on "${DEFERRED-}"; then
+	out+=-deferred
 fi
 out=${OUT:-$out}
 
@@ -80,24 +98,37 @@ guest_fragments=(
 # sources make the same kernel, whoever compiles them where and when.
 kmake() {
 	env -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES -u MAKELEVEL \
-		-u DEBUG -u KSRC -u KVER -u T -u V -u ARCH \
+		-u CONFIG -u DEBUG -u KSRC -u KVER -u T -u V -u ARCH \
 		KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970' KBUILD_BUILD_VERSION=1 \
 		KBUILD_BUILD_USER=luo KBUILD_BUILD_HOST=luo \
 		make --no-print-directory -C "$linux" O="$out/obj" ARCH="$arch" \
 		CROSS_COMPILE="$cross" -j"$(nproc)" ${V:+V="$V"} "$@"
 }
 
-# build_lock: one at a time in build/, until the script ends. What is run by one
-# that has the lock has it too.
-build_lock() {
+# hold_lock OPTION FILE: of build/, until the script ends
+hold_lock() {
 	local lock
 
-	[[ -z ${BUILD_LOCKED-} ]] || return 0
 	mkdir -p "$build"
-	exec {lock}>"$build/lock"
-	flock -n "$lock" || {
+	exec {lock}>"$build/$2"
+	flock -n "$1" "$lock" || {
 		echo 'waiting for another build here to end'
-		flock "$lock"
+		flock "$1" "$lock"
+	}
+}
+
+# build_lock: one at a time in build/, until the script ends. What is run by one that has the lock has it too.
+build_lock() {
+	[[ -n ${BUILD_LOCKED-} ]] || hold_lock -x lock
+	export BUILD_LOCKED=1
+}
+
+# build_lock_of NAME: beside others that have another name: for who only reads build/linux, and writes what nobody else
+# does
+build_lock_of() {
+	[[ -n ${BUILD_LOCKED-} ]] || {
+		hold_lock -x "lock.$1"
+		hold_lock -s lock
 	}
 	export BUILD_LOCKED=1
 }
