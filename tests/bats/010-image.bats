@@ -11,13 +11,17 @@ load lib/vm
 	"$VM_REPO/scripts/basetest"
 }
 
-@test "the readers of hand-overs stand any bytes for 20 seconds each, and nearly all of them is tried" {
+@test "with make fuzz the readers of hand-overs stand any bytes, and nearly all of them is tried" {
 	run env FUZZ_SECONDS=20 "$VM_REPO/scripts/fuzz"
 	assert_success
-	for file in luo_abi{,_v1,_v5}.c memfd_luo_in.c; do
+	for file in luo_{abi{,_v1,_v5},buf,handover}.c luo_extent.c memfd_luo_{in,v2,v3}.c; do
 		read -r reached all < <(sed -nE "s/^fuzz: $file: ([0-9]+) of the ([0-9]+) .*/\1 \2/p" <<<"$output")
 		((reached * 100 >= all * 97))
 	done
+}
+
+@test "the readers take more extents than an array has room for, and one that KHO has in pieces" {
+	"$VM_REPO/scripts/fuzz" limits
 }
 
 @test "the image lists the formats and file types that the kernel understands" {
@@ -26,6 +30,7 @@ load lib/vm
 	assert_line --regexp '\] +luo-v1$'
 	assert_line --regexp '\] +memfd-v2$'
 	assert_line --regexp '\] +memfd-v3$'
+	assert_line --regexp '\] +memfd-v4$'
 
 	# The head of the section, and strings of one size behind it
 	"$ARCH_GNU-objcopy" -O binary -j .liveupdate_versions "$VM_BUILD/obj/vmlinux" "$BATS_TEST_TMPDIR/versions"

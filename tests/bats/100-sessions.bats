@@ -8,8 +8,8 @@ load lib/luo
 
 @test "what a machine shows that has no session" {
 	luo_run <<-'END'
-		shows . state=normal number=0 last_error=
-		expect $'liveupdate-test-v1\nmemfd-v2\nmemfd-v3' sort handlers
+		shows . state=normal number=0 last_error=0
+		expect $'liveupdate-test-v1\nmemfd-v2\nmemfd-v3\nmemfd-v4' sort handlers
 		expect '' ls -A sessions
 		expect '' ls -A incoming
 	END
@@ -23,16 +23,21 @@ load lib/luo
 		luo_end
 	END
 	assert_output '644 abi
+644 freeze_timeout_ms
 444 handlers
 444 last_error
 444 number
 644 owner
+644 prepare
 444 sessions/s/1/compatible
 200 sessions/s/1/fd
 444 sessions/s/1/size
 444 sessions/s/1/state
 444 sessions/s/files
+444 sessions/s/last_error
+644 sessions/s/limit
 644 sessions/s/owner
+644 sessions/s/prepare
 444 sessions/s/state
 444 state'
 }
@@ -123,7 +128,7 @@ load lib/luo
 			'rm state' 'mv sessions/s sessions/t'; do
 			refused EPERM "$command"
 		done
-		for file in state number handlers last_error sessions/s/{state,files} sessions/s/1/{state,compatible,size}; do
+		for file in state number handlers last_error sessions/s/{state,files,last_error} sessions/s/1/{state,compatible,size}; do
 			refused EACCES "echo x >$file"
 		done
 		refused EACCES 'cat sessions/s/1/fd'

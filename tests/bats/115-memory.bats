@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
-# bats file_tags=without-debug
+# bats file_tags=without-debug,memory
 #
 # How much memory it takes to preserve, and what happens where there is none. (kmemleak gives up there, too.)
 

@@ -8,8 +8,8 @@ load lib/luo
 
 # The lines of the documentation, as they are typed into the shell $1; $2 is how it has a number for the file.
 typed_into() {
-	vm_spawn "$1 <<-'END'
-		exec 5<>/dev/shm/x; rm /dev/shm/x
+	vm_spawn "luo-kexec -n; $1 <<-'END'
+		x=\$(mktemp -p /dev/shm); exec 5<>\"\$x\"; rm \"\$x\"
 		echo 'typed into $1' >&5
 		cd /sys/kernel/config/liveupdate
 		mkdir sessions/vm1 sessions/vm1/42
@@ -82,7 +82,7 @@ typed into $1"
 	END
 	vm_kexec
 	luo_run <<-'END'
-		shows . state=updated last_error=
+		shows . state=updated last_error=0
 		expect '' ls -A sessions
 		shows incoming/s state=preserved files=3 retrieved=0
 		shows incoming/s/1 state=preserved compatible=memfd-v3 size=5000
@@ -260,7 +260,7 @@ typed into $1"
 	for number in 1 2 3; do
 		vm_kexec
 		luo_run "number=$number" <<-'END'
-			shows . state=updated number=$number last_error=
+			shows . state=updated number=$number last_error=0
 			exec 5</dev/null 6</dev/null
 			echo self:5 >incoming/s/1/fd
 			echo self:6 >incoming/s/2/fd
@@ -276,7 +276,7 @@ typed into $1"
 	done
 	vm_kexec
 	luo_run <<-'END'
-		shows . state=normal number=0 last_error=
+		shows . state=normal number=0 last_error=0
 		expect '' ls -A incoming
 	END
 }

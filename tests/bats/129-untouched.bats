@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
+# bats file_tags=memory
 #
 # A retrieved memfd's pages get into the page cache when they are touched, and all of them in the background. Nobody
 # can tell but by a look into the page cache: what is done to a file whose pages are not there does what it does to any.
@@ -7,11 +8,7 @@
 load lib/common
 load lib/luo
 
-setup_file() {
-	mkdir -p "$VM_DIR"
-	truncate -s 256M "$VM_DIR/swap"
-	guest_start -m "${VM_MEMORY/512M/1G}" -- -drive "file=$VM_DIR/swap,format=raw,if=virtio"
-}
+setup_file() { swap_start -m "${VM_MEMORY/512M/1G}"; }
 
 # untouched FILE…: preserve each FILE under token 0, 1, 2… of session s, and go to a kernel that does nothing in the
 # background.
@@ -41,10 +38,13 @@ retrieved() {
 		luo-hold check open,fd=5,size=64M,part=none open,fd=6,part=none open,fd=7,part=none
 		expect 0 cached 5
 		expect 0 cached 6
+		# Up to 16, 64 or 512, as they lie in memory
 		luo-hold check open,fd=5,part=5M:1,seed=1 >/dev/null
-		expect 16 cached 5
+		few=$(cached 5)
+		((0 < few && few <= 512))
 		luo-hold check open,fd=5,part=64K:1,seed=1,via=mmap >/dev/null
-		expect 32 cached 5
+		more=$(($(cached 5) - few))
+		((0 < more && more <= 512))
 		luo-hold check open,fd=6,data=4K:4K+12K:8K+2M:64K+5000K:4K,seed=2 open,fd=7,seed=3 open,fd=5,seed=1 >/dev/null
 		expect 16384 cached 5
 		expect 20 cached 6
@@ -109,7 +109,7 @@ written() {
 	retrieved <<-'END'
 		fallocate -p -o 1M -l 2M /proc/self/fd/6
 		fallocate -p -o 9000K -l 1 /proc/self/fd/6
-		luo-hold check open,fd=5,size=16M,seed=1 open,fd=6,part=0:1M+3M:6024K+9216001:7M,seed=2 open,fd=6,part=1M:2M+9000K:1
+		luo-hold check open,fd=5,size=16M,seed=1 open,fd=6,part=0:1M+3M:5928K+9216001:7M,seed=2 open,fd=6,part=1M:2M+9000K:1
 	END
 	vm_run 'echo never >/sys/kernel/mm/transparent_hugepage/shmem_enabled'
 }
@@ -150,6 +150,7 @@ written() {
 }
 
 @test "the group that retrieved it pays for all of it, no more and no less, whoever touches it" {
+	expect_kernel_line 'luo: s/1: retrieve: ENOMEM'
 	untouched memfd,size=32M,seed=1 memfd,size=32M,seed=2
 	luo_run <<-'END'
 		new_group

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
+# bats file_tags=memory
 #
 # The reboot path: what stops a kexec leaves the machine as it was, and what is frozen stays so.
 
@@ -7,6 +8,8 @@ load lib/common
 load lib/luo
 
 @test "a kexec whose freeze fails is undone, the machine goes on, and the next kexec loses nothing" {
+	expect_kernel_line 'luo: s/25: freeze: EIO'
+	expect_kernel_line 'luo: s/1: freeze: EIO'
 	luo_run <<-'END'
 		luo-hold preserve sessions/first/1 1 memfd,size=64K,seed=1
 		luo-hold preserve sessions/s/0 1 memfd,size=64K,seed=2
@@ -17,7 +20,8 @@ load lib/luo
 	vm_kexec_fails
 	assert_output --partial 'Input/output error'
 	luo_run <<-'END'
-		shows . state=normal last_error='s/25: freeze: EIO'
+		shows . state=normal
+		last_failed 'EIO freeze s/25'
 		shows $TESTDEV preserved=50 frozen=0 fail_freeze=0
 		shows sessions/s state=open files=51
 		shows sessions/s/25 state=preserved
@@ -36,7 +40,7 @@ load lib/luo
 	END
 	vm_jump
 	luo_run <<-'END'
-		shows . state=updated last_error=
+		shows . state=updated last_error=0
 		luo-hold retrieve incoming/first/1 1 memfd,size=64K,seed=1
 		luo-hold retrieve incoming/s/0 1 memfd,size=64K,seed=2
 		luo-hold retrieve incoming/last/1 1 memfd,size=64K,seed=3
@@ -57,7 +61,43 @@ load lib/luo
 	END
 }
 
+@test "last_error counts errors, and tells the last one until that has succeeded" {
+	expect_kernel_line 'luo: s/1: retrieve: EIO'
+	expect_kernel_line 'luo: t/7: retrieve: EIO'
+	luo_run <<-'END'
+		mkdir sessions/s sessions/t sessions/t/7
+		preserve_devices 1 2
+		exec 5<>/dev/liveupdate-test
+		echo 7 >&5
+		echo self:5 >sessions/t/7/fd
+		shows sessions/s last_error=0
+	END
+	vm_kexec
+	luo_run <<-'END'
+		exec 5</dev/null
+		shows . last_error=0
+		for token in s/1 t/7; do
+			echo 1 >$TESTDEV/fail_retrieve
+			fails EIO "echo self:5 >incoming/$token/fd"
+		done
+		shows . last_error='2 EIO retrieve t/7'
+		shows incoming/s last_error='1 EIO retrieve s/1'
+		shows incoming/t last_error='1 EIO retrieve t/7'
+		echo self:5 >incoming/s/2/fd
+		shows incoming/s last_error='1 EIO retrieve s/1'
+		echo self:5 >incoming/s/1/fd
+		shows incoming/s last_error=1
+		shows . last_error='2 EIO retrieve t/7'
+		echo self:5 >incoming/t/7/fd
+		shows incoming/t last_error=1
+		shows . last_error=2
+		echo 1 >incoming/s/finish
+		echo 1 >incoming/t/finish
+	END
+}
+
 @test "a retrieve and a finish that fail lose nothing, and work when tried again" {
+	expect_kernel_line 'luo: s/2: retrieve: EIO'
 	luo_run <<-'END'
 		mkdir sessions/s
 		preserve_devices 1 3
@@ -68,7 +108,7 @@ load lib/luo
 		echo self:6 >incoming/s/1/fd
 		echo 1 >$TESTDEV/fail_retrieve
 		fails EIO 'echo self:5 >incoming/s/2/fd'
-		shows . last_error='s/2: retrieve: EIO'
+		last_failed 'EIO retrieve s/2'
 		shows incoming/s state=retrieving files=3 retrieved=1
 		shows incoming/s/2 state=failed compatible=liveupdate-test-v1
 		expect '' cat <&5
@@ -134,4 +174,31 @@ load lib/luo
 		luo-hold retrieve incoming/s/3 1 memfd,size=1M,data=0:4K,seed=2
 		echo 1 >incoming/s/finish
 	END
+}
+
+@test "an image of kexec_load(2) is refused while there is something to hand over, and gone to when there is not" {
+	[[ $ARCH == x86_64 ]] || skip 'the guest has no kexec_load(2) there'
+	expect_kernel_line 'luo: image of kexec_load\(2\): EOPNOTSUPP'
+	luo_run <<-'END'
+		kexec -c -l /boot/vmlinuz-next --initrd=/boot/initrd-next --reuse-cmdline
+		luo-hold preserve sessions/s/1 1 memfd,size=64K,seed=1
+		kexec_refused EOPNOTSUPP
+		shows . state=normal
+		last_failed 'EOPNOTSUPP image of kexec_load(2)'
+		shows sessions/s/1 state=preserved
+	END
+	vm_kexec
+	luo_run <<-'END'
+		# What came is as much to hand over as what was made here.
+		kexec -c -l /boot/vmlinuz-next --initrd=/boot/initrd-next --reuse-cmdline
+		kexec_refused EOPNOTSUPP
+		luo-hold retrieve incoming/s/1 1 memfd,size=64K,seed=1
+		echo 1 >incoming/s/finish
+		# Nor is what an owner has left behind.
+		mkdir sessions/left
+		bash -c 'echo self >sessions/left/owner'
+		shows sessions/left state=abandoned
+	END
+	vm_jump
+	luo_run <<<'shows . state=normal number=0'
 }

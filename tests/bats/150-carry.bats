@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
+# bats file_tags=memory
 #
 # What nobody has finished is carried on by the next kexec, whatever became of it until then.
 
@@ -16,7 +17,7 @@ load lib/luo
 	for number in {1..10}; do
 		vm_kexec
 		luo_run "number=$number" <<-'END'
-			shows . number=$number state=updated last_error=
+			shows . number=$number state=updated last_error=0
 			shows incoming/s state=preserved files=5 retrieved=0
 			shows incoming/empty files=0
 		END
@@ -97,7 +98,7 @@ load lib/luo
 	END
 	vm_kexec
 	luo_run <<-'END'
-		shows . state=updated last_error=
+		shows . state=updated last_error=0
 		shows incoming/vm1 owner=none state=preserved files=2 retrieved=0
 		luo-hold retrieve incoming/vm1/% 2 memfd,size=32M,seed=1 >/dev/null
 		exec 5</dev/null
@@ -132,6 +133,7 @@ load lib/luo
 }
 
 @test "old sessions are carried on beside new ones; a name that both have stops the kexec" {
+	expect_kernel_line 'luo: vm1: carry on: EEXIST'
 	luo_run <<-'END'
 		luo-hold preserve sessions/old/1 1 memfd,size=64K,seed=1
 		luo-hold preserve sessions/vm1/1 1 memfd,size=64K,seed=2
@@ -144,7 +146,8 @@ load lib/luo
 	vm_kexec_fails
 	assert_output --partial 'File exists'
 	luo_run <<-'END'
-		shows . state=updated last_error='vm1: carry on: EEXIST'
+		shows . state=updated
+		last_failed 'EEXIST carry on vm1'
 		expect $'new\nvm1' ls sessions
 		shows incoming/old state=preserved
 		shows incoming/vm1/1 state=preserved
@@ -164,6 +167,11 @@ load lib/luo
 }
 
 @test "what cannot be carried on stops the kexec, and nothing is lost" {
+	expect_kernel_line 'luo: s/2: retrieve: EIO'
+	expect_kernel_line 'luo: s/2: carry on: EIO'
+	expect_kernel_line 'luo: z/1: carry on: ENODEV'
+	expect_kernel_line 'luo: s/2: freeze: EIO'
+	expect_kernel_line 'luo: a/1: carry on: EIO'
 	luo_run <<-'END'
 		luo-hold preserve sessions/a/1 1 memfd,size=64K,seed=1
 		mkdir sessions/s
@@ -175,26 +183,27 @@ load lib/luo
 	vm_load
 	luo_run <<-'END'
 		refuses() {
-			fails $1 'said=$(kexec -e 2>&1) && exit; echo ": ${said##*: }"; false'
-			shows . state=updated last_error="$2"
+			kexec_refused $1
+			shows . state=updated
+			last_failed "$2"
 			shows incoming/a state=preserved retrieved=0
 			shows incoming/s state=preserved files=3 retrieved=0
 			shows $TESTDEV preserved=0 frozen=0
 			expect '' ls -A sessions
 		}
 		echo 2 >$TESTDEV/fail_retrieve
-		refuses EIO 's/2: carry on: EIO'
+		refuses EIO 'EIO carry on s/2'
 		shows incoming/s/1 state=preserved
 		shows incoming/s/2 state=failed
 		echo 2 >$TESTDEV/fail_preserve
-		refuses EIO 's/2: carry on: EIO'
+		refuses EIO 'EIO carry on s/2'
 		# Nobody knows what a note consists of.
-		refuses ENODEV 'z/1: carry on: ENODEV'
+		refuses ENODEV 'ENODEV carry on z/1'
 		insmod /boot/liveupdate-sample.ko
 		echo 2 >$TESTDEV/fail_freeze
-		refuses EIO 's/2: freeze: EIO'
+		refuses EIO 'EIO freeze s/2'
 		echo 1 >$FLB/fail_preserve
-		refuses EIO 'a/1: carry on: EIO'
+		refuses EIO 'EIO carry on a/1'
 		refused EBUSY 'echo 1 >incoming/s/finish'
 
 		# After all that they can be retrieved as ever.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
+# bats file_tags=memory
 #
 # Hand-over formats: choosing one, at any time, and going from one to the other.
 
@@ -25,12 +26,12 @@ load lib/luo
 }
 
 @test "the kernel's command line says which format to begin with" {
-	vm_stop
+	guest_stop
 	guest_start -a liveupdate.abi=luo-v5
 	luo_run <<-'END'
 		shows . abi='luo-v1 [luo-v5]'
 	END
-	vm_stop
+	guest_stop
 	guest_start -a liveupdate.abi=luo-v9
 	luo_run <<-'END'
 		shows . abi='[luo-v1] luo-v5'
@@ -51,7 +52,7 @@ load lib/luo
 	END
 	vm_kexec
 	luo_run <<-'END'
-		shows . abi='[luo-v1] luo-v5' number=1 last_error=
+		shows . abi='[luo-v1] luo-v5' number=1 last_error=0
 		expect $'empty\nlate\ns\nt' ls incoming
 		shows incoming/s files=2
 		# Carried on, in both formats, after going to and fro.
@@ -90,7 +91,7 @@ load lib/luo
 	END
 	vm_kexec
 	luo_run <<-'END'
-		shows . last_error=
+		shows . last_error=0
 		expect 121 bash -c 'ls incoming | wc -l'
 		shows incoming/many files=300
 		luo-hold retrieve incoming/s%/1 120 memfd,size=8,seed=1 >/dev/null
@@ -110,6 +111,25 @@ load lib/luo
 	vm_kexec
 	luo_run <<-'END'
 		luo-hold retrieve incoming/s/1 1 memfd,size=1G,data=none
+		echo 1 >incoming/s/finish
+	END
+}
+
+@test "a preserved file that was given a name goes along from one format to the other" {
+	luo_run <<-'END'
+		mkdir sessions/s sessions/s/1
+		luo-hold make tmpfile,size=64K,seed=1,fd=5 -- bash -c '. luo.bash
+			echo self:5 >sessions/s/1/fd
+			ln -L /proc/self/fd/5 /dev/shm/name
+			expect 1 stat -L -c %h /proc/self/fd/5
+			echo luo-v5 >abi
+			shows sessions/s/1 compatible=memfd-v2
+			echo luo-v1 >abi
+			shows sessions/s/1 compatible=memfd-v3'
+	END
+	vm_kexec
+	luo_run <<-'END'
+		luo-hold retrieve incoming/s/1 1 memfd,size=64K,seed=1
 		echo 1 >incoming/s/finish
 	END
 }

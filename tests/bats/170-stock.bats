@@ -44,7 +44,7 @@ flbs_said() {
 	assert_output $'ok\nok\nok\nok'
 	next ours
 	luo_run <<-'END'
-		shows . state=updated number=1 last_error=
+		shows . state=updated number=1 last_error=0
 		shows incoming/s state=preserved files=2
 		shows incoming/s/1 compatible=memfd-v2 size=67108864
 		# Nobody asks for it here: it is carried on.
@@ -79,7 +79,7 @@ flbs_said() {
 	for abi in luo-v1 luo-v5 luo-v1 luo-v5; do
 		next ours
 		luo_run "abi=$abi" <<-'END'
-			shows . state=updated last_error=
+			shows . state=updated last_error=0
 			shows incoming/s state=preserved files=2
 			echo $abi >abi
 		END
@@ -135,4 +135,20 @@ flbs_said() {
 	luo_run <<-'END'
 		shows . state=normal number=1
 	END
+}
+
+@test "a stock kernel does not boot with luo-v1, as the documents say, and luo-sh does not go there with it" {
+	expect_kernel_report 'Kernel panic - not syncing'
+	luo_run <<-'END'
+		luo-hold preserve sessions/s/1 1 memfd,size=64K,seed=1
+		shows . abi='[luo-v1] luo-v5'
+	END
+	vm_next "$VM_REPO/build/$ARCH-stock/$ARCH_IMAGE"
+	vm_run 'luo-sh -j kexec /boot/vmlinuz-next --initrd /boot/initrd-next --reuse-cmdline --dry-run'
+	assert_equal "$(jq -r .abi <<<"$output")" luo-v5
+	vm_load
+	run vm_jump
+	assert_failure
+	vm_stop
+	vm_next "$VM_BUILD/$ARCH_IMAGE"
 }

@@ -36,6 +36,10 @@ SAID='said() {
 
 # damaged_root FORMAT DAMAGE LINE [back]: what the kernel says of a root that is damaged, and whether sessions come back.
 damaged_root() {
+	local line
+	while read -r line; do
+		expect_kernel_line "luo: $line"
+	done <<<"$3"
 	luo_run "echo $1 >abi" <<<"$OK"
 	luo_kexec_held <<<"luo-damage ${2@Q}"
 	count damages 1
@@ -45,14 +49,14 @@ damaged_root() {
 }
 
 @test "luo-v1: a root that is damaged" {
-	damaged_root luo-v1 fdt.magic=0x12345678 'LUO: unknown hand-over format'
-	damaged_root luo-v1 fdt.totalsize=8192 'LUO: unknown hand-over format'
-	damaged_root luo-v1 fdt.totalsize=48 'LUO: unknown hand-over format'
-	damaged_root luo-v1 fdt.struct=0xfffffff0 'LUO: unknown hand-over format'
-	damaged_root luo-v1 fdt.strings=0x7fffffff 'LUO: unknown hand-over format'
-	damaged_root luo-v1 'fdt..compatible="luo-v9' 'luo-v9: unknown hand-over format'
-	damaged_root luo-v1 'fdt..compatible="luo-v1x' 'LUO: unknown hand-over format'
-	damaged_root luo-v1 fdt..compatible.len=0xffffffff 'LUO: unknown hand-over format'
+	damaged_root luo-v1 fdt.magic=0x12345678 'LUO: hand-over format: EPROTONOSUPPORT'
+	damaged_root luo-v1 fdt.totalsize=8192 'LUO: hand-over format: EPROTONOSUPPORT'
+	damaged_root luo-v1 fdt.totalsize=48 'LUO: hand-over format: EPROTONOSUPPORT'
+	damaged_root luo-v1 fdt.struct=0xfffffff0 'LUO: hand-over format: EPROTONOSUPPORT'
+	damaged_root luo-v1 fdt.strings=0x7fffffff 'LUO: hand-over format: EPROTONOSUPPORT'
+	damaged_root luo-v1 'fdt..compatible="luo-v9' 'luo-v9: hand-over format: EPROTONOSUPPORT'
+	damaged_root luo-v1 'fdt..compatible="luo-v1x' 'LUO: hand-over format: EPROTONOSUPPORT'
+	damaged_root luo-v1 fdt..compatible.len=0xffffffff 'LUO: hand-over format: EPROTONOSUPPORT'
 	damaged_root luo-v1 fdt..liveupdate-number.len=4 'FLBs of the hand-over: ENOENT
 hand-over: EINVAL
 sessions of the hand-over: ENOENT'
@@ -78,9 +82,9 @@ sessions of the hand-over: ENOENT'
 }
 
 @test "luo-v5: a root that is damaged" {
-	damaged_root luo-v5 'ser.compatible="luo-v6' 'luo-v6: unknown hand-over format'
-	damaged_root luo-v5 'ser.compatible="luo-v5.1' 'LUO: unknown hand-over format'
-	damaged_root luo-v5 'ser.compatible="' 'LUO: unknown hand-over format'
+	damaged_root luo-v5 'ser.compatible="luo-v6' 'luo-v6: hand-over format: EPROTONOSUPPORT'
+	damaged_root luo-v5 'ser.compatible="luo-v5.1' 'LUO: hand-over format: EPROTONOSUPPORT'
+	damaged_root luo-v5 'ser.compatible="' 'LUO: hand-over format: EPROTONOSUPPORT'
 	damaged_root luo-v5 ser.sessions=nowhere 'sessions of the hand-over: EFAULT'
 	damaged_root luo-v5 ser.sessions=text 'sessions of the hand-over: EFAULT'
 	damaged_root luo-v5 ser.sessions=+8 'sessions of the hand-over: EFAULT'
@@ -127,13 +131,16 @@ SESSIONS_V5[19]='j: its files are lost: EINVAL'
 
 # damaged_sessions FORMAT DAMAGE LINE…
 damaged_sessions() {
-	local format=$1 i
+	local format=$1 i line
 	local -a damages wanted
 	shift
 	for ((i = 1; i < $#; i += 2)); do
 		damages+=("${!i}")
 		wanted+=("${@:i+1:1}")
 	done
+	while read -r line; do
+		expect_kernel_line "luo: $line"
+	done < <(printf '%s\n' "${wanted[@]}")
 	luo_run "echo $format >abi" <<-END
 		$OK
 		for session in {a..r}; do
@@ -239,8 +246,18 @@ damaged_memfds() {
 	local -a ways=("${@:3}") damages=() errors=()
 	for ((i = 0; i < ${#ways[@]}; i += 2)); do
 		# One that tells no errno does not harm.
-		[[ ${ways[i + 1]} == none ]] || errors+=("${ways[i + 1]}")
+		if [[ ${ways[i + 1]} != none ]]; then
+			expect_kernel_line "luo: d${#errors[@]}/0: retrieve: ${ways[i + 1]}"
+			# And when it is discarded
+			if [[ ${ways[i + 1]} == ENODEV ]]; then
+				expect_kernel_line "luo: d${#errors[@]}/0: discard, memory stays reserved: ENODEV"
+			fi
+			errors+=("${ways[i + 1]}")
+		fi
 		damages+=("${ways[i]//%/d$((${#errors[@]} - 1))}")
+	done
+	for i in EINVAL EOPNOTSUPP; do
+		expect_kernel_line "memfd_luo: what was saved is damaged, memory stays reserved: -$i"
 	done
 	luo_run "echo $format >abi; $OK" <<-END
 		for session in d{0..$((${#errors[@]} - 1))} order; do
@@ -255,7 +272,7 @@ damaged_memfds() {
 		exec 5</dev/null
 		for error in ${errors[*]}; do
 			fails \$error "echo self:5 >incoming/d\$i/0/fd"
-			shows . last_error="d\$i/0: retrieve: \$error"
+			last_failed "\$error retrieve d\$i/0"
 			# Again: it says the same.
 			fails \$error "echo self:5 >incoming/d\$i/0/fd"
 			: \$((i++))

@@ -36,7 +36,7 @@ loses() {
 	vm_next "$VM_BUILD/$ARCH_IMAGE"
 	vm_kexec "$cmdline"
 	luo_run <<-'END'
-		shows . state=normal number=0 last_error=
+		shows . state=normal number=0 last_error=0
 		luo-hold preserve sessions/s/1 1 memfd,size=64M,seed=1
 	END
 	vm_kexec
@@ -65,6 +65,7 @@ without() {
 }
 
 @test "to a kernel that is booted with kho=off all is lost, as luo-sh check says" {
+	expect_kernel_line 'luo: disabled, as KHO is'
 	without kho
 	loses "$without" "its command line lacks liveupdate=on kho=on: $without"
 }

@@ -9,7 +9,14 @@ load lib/common
 load lib/owner
 
 # asks WANT NAME COMMAND: the luo-ioctl that is agent NAME answers a command with WANT. Prints what is wrong.
+# claim NAME: that agent is the root's owner from now on, and so may what it runs change anything.
 DEVICE_PRELUDE='
+claim() {
+	exec 9</proc/${pid[$1]}
+	put 9 owner
+	exec 9<&-
+}
+
 asks() {
 	local said=$(ask "$2" "$3")
 	[[ $said == "$1" ]] || echo "$2: $3: $said, expected: $1"
@@ -44,53 +51,62 @@ device_run() {
 @test "a root's owner, and what it has started, can open the device, and nobody else" {
 	device_run 'agent A; tell A "put self owner"
 		refused "$BUSY" eval "exec 7<>/dev/liveupdate"
-		tell A "exec 7<>/dev/liveupdate"; shows ${pid[A]} owner
-		tell A "exec 7>&-; bash -c \"exec 7<>/dev/liveupdate; shows ${pid[A]} owner\""
+		tell A "exec 7<>/dev/liveupdate"; shows pid:${pid[A]} owner
+		# It is the owner as before, but the owner can become nobody else.
+		tell A "mkdir sessions/x; rmdir sessions/x; refused \"$BUSY\" put none owner; put self owner
+			exec 9</proc/$$; refused \"$BUSY\" put 9 owner"
+		tell A "exec 7>&-; bash -c \"exec 7<>/dev/liveupdate; shows pid:${pid[A]} owner\""
 		# It was claimed, and stays so.
-		shows ${pid[A]} owner; refused "$BUSY" mkdir sessions/x
+		shows pid:${pid[A]} owner; refused "$BUSY" mkdir sessions/x
 		tell A "put none owner"; shows none owner'
 }
 
-@test "who has the device open is the root's owner as long as it has" {
-	device_run 'mkdir sessions/s sessions/s/1; file 5 x
-		agent A; tell A "exec 7<>/dev/liveupdate"; shows ${pid[A]} owner
-		refused "$BUSY" put self owner; refused "$BUSY" put none owner; refused "$BUSY" mkdir sessions/x
-		refused "$BUSY" mkdir sessions/s/2; refused "$BUSY" rmdir sessions/s/1; refused "$BUSY" put self:5 sessions/s/1/fd
-		tell A "mkdir sessions/x sessions/x/1 sessions/s/2; rmdir sessions/s/2"
-		shows ${pid[A]} sessions/x/owner
-		tell A "put none sessions/x/owner; exec 7>&-"; shows none owner
-		mkdir sessions/s/2; rmdir sessions/s/*/ sessions/s sessions/x/1 sessions/x'
-}
-
-@test "a device that is closed takes nothing that was claimed, and gives back what was not" {
-	device_run 'agent A; agent B
-		tell A "exec 7<>/dev/liveupdate; put self owner; exec 7>&-"; shows ${pid[A]} owner
-		refused "$BUSY" mkdir sessions/x
-		# In the other order, and let go of before it is closed
-		tell A "exec 7<>/dev/liveupdate; put none owner"; shows ${pid[A]} owner
-		tell A "exec 9</proc/${pid[B]}; refused \"$BUSY\" put 9 owner"
+@test "an open device is the root's owner by its descriptor: configfs is for owners of sessions" {
+	device_run 'mkdir sessions/s sessions/s/1 sessions/own; file 5 x
+		agent A; agent B; tell B "put self sessions/own/owner"
+		tell A "exec 7<>/dev/liveupdate"; shows fd owner
+		for who in main A B; do
+			run=eval; [[ $who == main ]] || run="tell $who"
+			$run "file 6 x
+				for text in self none fd pid:1; do refused \"$BUSY\" put \$text owner; done
+				refused \"$BUSY\" mkdir sessions/x; refused \"$BUSY\" put luo-v5 abi
+				refused \"$BUSY\" mkdir sessions/s/2; refused \"$BUSY\" rmdir sessions/s/1
+				refused \"$BUSY\" put self:6 sessions/s/1/fd; refused \"$BUSY\" put self sessions/s/owner"
+		done
+		tell B "file 6 x; mkdir sessions/own/1; put self:6 sessions/own/1/fd; rmdir sessions/own/1
+			exec 9</proc/${pid[A]}; put 9 sessions/own/owner"
+		tell A "mkdir sessions/own/1; rmdir sessions/own/1; put none sessions/own/owner"
+		refused "$BUSY" put self sessions/own/owner
 		tell A "exec 7>&-"; shows none owner
-		tell A "exec 7<>/dev/liveupdate; put self owner; put none owner; put self owner; exec 7>&-"; shows ${pid[A]} owner
-		end A; shows none owner
-		exec 7<>/dev/liveupdate; exec 7>&-; shows none owner'
+		mkdir sessions/s/2; rmdir sessions/s/*/ sessions/s sessions/own'
 }
 
-@test "the death of who has the device open gives it back, when nobody else has it" {
+@test "a device that is closed takes nothing that was claimed" {
+	device_run 'agent A
+		tell A "put self owner; exec 7<>/dev/liveupdate 7>&-"; shows pid:${pid[A]} owner
+		refused "$BUSY" mkdir sessions/x
+		end A; shows none owner
+		exec 7<>/dev/liveupdate; shows fd owner; exec 7>&-; shows none owner'
+}
+
+@test "the device is its descriptor's, whoever has that and whoever opened it" {
 	device_run 'agent A; tell A "exec 7<>/dev/liveupdate"; end A; shows none owner; mkdir sessions/x; rmdir sessions/x
-		agent A; tell A "exec 7<>/dev/liveupdate; sleep 1000 & echo \$!" >/tmp/sleeper; end A
-		shows none owner; refused "$BUSY" mkdir sessions/x; refused "$BUSY" put self owner
-		kill -KILL $(</tmp/sleeper); while [[ -e /proc/$(</tmp/sleeper) ]]; do :; done; rm /tmp/sleeper
-		mkdir sessions/x; rmdir sessions/x'
+		for claim in "" "put self owner;"; do
+			agent A; tell A "$claim exec 7<>/dev/liveupdate; sleep 1000 & echo \$!" >/tmp/sleeper; end A
+			shows fd owner; refused "$BUSY" mkdir sessions/x; refused "$BUSY" put self owner
+			kill -KILL $(</tmp/sleeper); while [[ -e /proc/$(</tmp/sleeper) ]]; do :; done; rm /tmp/sleeper
+			shows none owner; mkdir sessions/x; rmdir sessions/x
+		done'
 }
 
 @test "a session of the device's is listed while it lives, and nobody can change it there" {
-	device_run 'file 5 hello; agent D luo-ioctl -
+	device_run 'file 5 hello; agent D luo-ioctl -; claim D
 		asks ok D open; asks ok D "create vm1"; asks vm1 D name; asks yes D cloexec
 		asks "anon_inode:[luo_session] vm1" D link
 		shows normal state; [[ $(ls sessions) == vm1 ]] || ls sessions
 		shows fd sessions/vm1/owner; shows open sessions/vm1/state; shows 0 sessions/vm1/files
 		asks ok D "preserve 5 42"; shows 1 sessions/vm1/files
-		[[ $(ls sessions/vm1 | paste -sd " ") == "files owner state" ]] || ls sessions/vm1
+		[[ $(ls sessions/vm1 | paste -sd " ") == "files last_error limit owner prepare state" ]] || ls sessions/vm1
 		for run in eval "ask D run\ "; do
 			for script in "rmdir sessions/vm1:$PERM" "mkdir sessions/vm1/1:$PERM" "put self sessions/vm1/owner:$BUSY" \
 				"put none sessions/vm1/owner:$BUSY"; do
@@ -169,7 +185,7 @@ x\\\\y" ]] || cat /tmp/names
 			((n == 0)) || { asks ok D "fetch 1 25"; asks a1 D "run cat /proc/self/fd/25; echo"; }
 			asks ok D drop; shows ${n} incoming/a/retrieved; shows none incoming/a/owner; shows 2 incoming/a/files
 		done
-		asks "$BUSY" D "run try put 1 incoming/a/finish"
+		asks "$BUSY" D "run try put 1 incoming/a/finish"; asks "$BUSY" D "run try put self incoming/a/owner"
 		asks ok D "retrieve a"; asks ok D "fetch 1 25"; asks ok D "fetch 2 26"
 		asks a1 D "run cat /proc/self/fd/25; echo"; asks a2 D "run cat /proc/self/fd/26; echo"
 		asks ok D drop; shows updated state; [[ $(ls incoming | paste -sd " ") == "b c" ]] || ls incoming
@@ -185,7 +201,7 @@ x\\\\y" ]] || cat /tmp/names
 }
 
 @test "an answer that cannot be delivered changes nothing" {
-	device_run 'file 5 x; agent D luo-ioctl -; asks ok D open
+	device_run 'file 5 x; agent D luo-ioctl -; claim D; asks ok D open
 		asks EFAULT D "raw dev nr=0 size=72 name=s readonly=1"; shows normal state; [[ -z $(ls sessions) ]] || ls sessions
 		asks ok D "create s"
 		asks EFAULT D "raw session nr=0x40 size=16 z4=5 u8=1 readonly=1"; shows 0 sessions/s/files
@@ -193,7 +209,7 @@ x\\\\y" ]] || cat /tmp/names
 		asks ok D "preserve 5 1"; asks ok D drop
 		asks ok D "run try mkdir sessions/s sessions/s/1 sessions/s/2"
 		asks ok D "run try put self:5 sessions/s/1/fd"
-		asks ok D "run put none sessions/s/owner; try file 5 y; put self:5 sessions/s/2/fd"'
+		asks ok D "run put none sessions/s/owner; file 5 y; try put self:5 sessions/s/2/fd"'
 	vm_kexec
 	device_run 'shows updated state; agent D luo-ioctl -; asks ok D open
 		asks EFAULT D "raw dev nr=1 size=72 name=s readonly=1"; shows none incoming/s/owner
@@ -243,4 +259,13 @@ x\\\\y" ]] || cat /tmp/names
 		shows 0 incoming/in/retrieved
 		asks ok D "fetch 1 27"; asks in D "run cat /proc/self/fd/27; echo"; asks ok D finish
 		shows normal state'
+}
+
+@test "LIVEUPDATE_SESSION_FINISH discards what was not retrieved" {
+	device_run 'mkdir sessions/in sessions/in/{1,2}; file 5 a; put self:5 sessions/in/1/fd; file 5 b; put self:5 sessions/in/2/fd'
+	vm_kexec
+	device_run 'shows updated state; shows 2 /sys/kernel/liveupdate/outgoing
+		agent D luo-ioctl -; asks ok D open; asks ok D "retrieve in"; asks ok D "fetch 1 25"; asks ok D finish
+		asks a D "run cat /proc/self/fd/25; echo"; asks ENOENT D "fetch 2 26"
+		shows normal state; shows 0 /sys/kernel/liveupdate/outgoing; [[ -z $(ls incoming) ]] || ls incoming'
 }

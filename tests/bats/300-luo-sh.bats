@@ -139,13 +139,45 @@ for a command'
 	refuses 1 "$LUO/incoming/s/8/fd: No such file or directory (ENOENT)" 'luo-sh fd retrieve s 8 -- true'
 	refuses 5 "$LUO/incoming/plain/finish: Device or resource busy (EBUSY)" 'luo-sh session finish plain'
 	refuses 1 '/nowhere/file: No such file or directory (ENOENT)' 'luo-sh fd restore s 7 /nowhere/file'
-	vm_run 'luo-sh fd restore plain 8 /tmp/one /tmp/holes /tmp/none; sha256sum /tmp/one /tmp/holes /tmp/none'
-	assert_output "$sums"
+	vm_run 'echo old >/tmp/one; chown 3:4 /tmp/one; chmod 4751 /tmp/one; ln -s nowhere /tmp/none
+		luo-sh fd restore plain 8 /tmp/one /tmp/holes /tmp/none; sha256sum /tmp/one /tmp/holes /tmp/none
+		stat -c "%a %u %g" /tmp/one; compgen -G "/tmp/one.*" || :'
+	assert_output "$sums"$'\n''4751 3 4'
 	vm_run 'stat -c "%a %b" /tmp/holes; luo-sh session finish plain; luo-sh session discard s; luo-sh session list; luo-sh -j status'
 	# One page of it is data
 	assert_line -n 0 '600 8'
 	output=${lines[1]}
 	json '[.state, .incoming]' '["normal",[]]'
+}
+
+@test "what is restored, and where a message goes, does nothing to the file that was preserved" {
+	luo_run <<-'END'
+		luo_file 5 hello
+		luo-sh session create s
+		luo-sh fd preserve s 7 --fd 5
+	END
+	vm_kexec
+	luo_run <<-'END'
+		# Each who retrieves it has the same open file, with one position.
+		luo-hold make null,fd=5 -- bash -c '. luo.bash
+			echo self:5 >incoming/s/7/fd
+			luo-sh fd restore s 7 /tmp/out
+			expect hello cat /tmp/out
+			expect 5 awk "\$1 == \"pos:\" { print \$2 }" /proc/self/fdinfo/5
+			for closed in "<&-" ">&-" "2>&-" "<&- >&- 2>&-"; do
+				rc=0
+				eval "luo-sh fd restore s 7 /nowhere/out $closed" 2>/dev/null || rc=$?
+				((rc == 1))
+				expect hello cat /proc/self/fd/5
+			done'
+		for how in "" -j -p; do
+			rc=0
+			luo-sh $how status >/dev/full 2>/tmp/err || rc=$?
+			((rc == 1))
+			expect 'luo-sh: stdout: No space left on device (ENOSPC)' cat /tmp/err
+		done
+		echo discard >incoming/s/finish
+	END
 }
 
 @test "the status alone is enough to restore all, by a script of thirty lines" {
@@ -166,7 +198,7 @@ for a command'
 	END
 	vm_kexec
 	vm_run -e 1 '/usr/libexec/luo-sh/restore-all /tmp/all'
-	assert_equal "$stderr" 'luo-sh: /tmp/all/device/1: Invalid argument (EINVAL)'
+	assert_equal "$stderr" "luo-sh: $LUO/incoming/device/1: Invalid argument (EINVAL)"
 	vm_run "cd /tmp/all; grep -r . | sort; ls $LUO/incoming"
 	assert_output 'back\slash/0:back\slash 0
 back\slash/18446744073709551615:back\slash 18446744073709551615
@@ -178,25 +210,80 @@ device'
 	vm_run 'luo-sh session discard device; /usr/libexec/luo-sh/restore-all'
 }
 
-@test "what a service leaves at shutdown is there again after the kexec" {
+@test "restore-all fails when it is told nothing" {
 	luo_run <<-'END'
-		save=/usr/lib/systemd/system-shutdown/luo-save
-		$save kexec
-		mkdir -p /run/luo-sh/save/directory
-		echo one >/run/luo-sh/save/one
-		echo two >'/run/luo-sh/save/number two'
-		$save poweroff
+		mkdir /tmp/bin
+		printf '#!/bin/sh\nexit 3\n' >/tmp/bin/jq
+		chmod +x /tmp/bin/jq
+		rc=0
+		PATH=/tmp/bin:$PATH /usr/libexec/luo-sh/restore-all /tmp/all || rc=$?
+		((rc == 3))
+	END
+}
+
+@test "names of any bytes are valid JSON, and are understood as they are printed" {
+	luo_run <<-'END'
+		names=($'a\xff' 'b\xff' 'c\x2f' 'd\x5cx2f' $'\xc3\xbc\xc3' $'\xed\xa0\x80' 'plain\')
+		for name in "${names[@]}"; do
+			mkdir "sessions/$name"
+		done
+		luo-sh -j session list >/tmp/list
+		jq -r '.sessions[].name' /tmp/list >/tmp/names
+		# The only bytes that are not ASCII are of a character.
+		expect ' c3 bc' bash -c "LC_ALL=C tr -cd '\200-\377' </tmp/list | od -An -tx1"
+		((${#names[@]} == $(sort -u /tmp/names | wc -l)))
+		grep -qxF 'a\xff' /tmp/names
+		grep -qxF 'b\x5cxff' /tmp/names
+		while IFS= read -r name; do
+			expect "$name" bash -c 'luo-sh -j session show "$1" | jq -r ".sessions[0].name"' bash "$name"
+			luo-sh session delete "$name"
+		done </tmp/names
 		expect '' ls sessions
-		$save kexec
-		mkdir sessions/other
-		expect $'luo-save:number two\nluo-save:one\nother' ls sessions
+		luo-sh session create 'e\xfe'
+		rmdir $'sessions/e\xfe'
+	END
+}
+
+@test "all sessions are given up by one command, which shows them and asks" {
+	luo_run <<-'END'
+		luo-sh session create s
+		luo-hold preserve sessions/s/1 1 memfd,size=4K,seed=1 >/dev/null
 	END
 	vm_kexec
-	vm_run "$(sed -n 's/^ExecStart=//p' "$VM_REPO/tools/luo-sh/systemd/luo-restore.service")
-		cd /run/luo-sh/restored; grep -r . | sort; ls $LUO/incoming; luo-sh session finish other"
-	assert_output 'number two/0:two
-one/0:one
-other'
+	luo_run <<-'END'
+		luo-sh session create t
+		luo-hold preserve sessions/t/1 1 memfd,size=4K,seed=1 >/dev/null
+		for answer in n '' no; do
+			rc=0
+			echo $answer | luo-sh session discard --all >/tmp/out 2>/tmp/err || rc=$?
+			((rc == 1))
+			grep -q '^  s:' /tmp/out
+			grep -q '^  t:' /tmp/out
+			expect "give up 1 sessions for the next kernel, and 1 of the previous one? [y/N] luo-sh: nothing was given up" cat /tmp/err
+			shows sessions/t files=1
+			shows incoming/s files=1
+		done
+		echo y | luo-sh session discard --all &>/dev/null
+		expect '' ls sessions
+		expect '' ls incoming
+		luo-sh session create t
+		luo-sh session discard --all --yes
+		expect '' ls sessions
+		luo-sh session discard --all </dev/null
+	END
+	refuses 2 'discard: either NAME or --all' 'luo-sh session discard'
+	refuses 2 'discard: either NAME or --all' 'luo-sh session discard s --all'
+}
+
+@test "a command gets a file in memory that nobody else can open" {
+	vm_run "luo-sh fd new --size 5M -- bash -c 'stat -Lc %s /proc/self/fd/3; mkdir -p $LUO/sessions/s/1
+		echo hello >&3; echo self:3 >$LUO/sessions/s/1/fd; cat $LUO/sessions/s/1/size; luo-sh session delete s'"
+	assert_output $'5242880\n5242880'
+	vm_run "luo-sh fd new --fd 9 -- readlink /proc/self/fd/9"
+	assert_output '/memfd:luo-sh (deleted)'
+	for size in 5x '' 1KK 99999999999999999999 17179869184G; do
+		refuses 2 "--size $size: not a number of bytes, or with K, M or G" "luo-sh fd new --size='$size' -- true"
+	done
 }
 
 @test "control of live update and of sessions is taken, shown and let go of" {
@@ -204,27 +291,42 @@ other'
 		luo-sh owner take
 		expect "owner $$" luo-sh owner show
 		luo-sh session create s
-		shows sessions/s owner=$$
+		shows sessions/s owner=pid:$$
 		luo-sh session release s
 		shows sessions/s owner=none
 		idle
 		luo-sh session claim s --pid $pid
-		shows sessions/s owner=$pid
+		shows sessions/s owner=pid:$pid
 		kill $pid
 		wait $pid || :
 		shows sessions/s state=abandoned
 		luo-sh session claim s
-		shows sessions/s state=open owner=$$
+		shows sessions/s state=open owner=pid:$$
 		luo-sh owner release
 		expect 'owner none' luo-sh owner show
+		# One that ends with the command would take what is preserved with it.
+		for name in sudo su doas; do
+			ln -sf /usr/bin/bash /tmp/$name
+			for command in "owner take" "session claim s"; do
+				rc=0
+				/tmp/$name -c "luo-sh $command; exit" 2>/tmp/err || rc=$?
+				((rc == 1))
+				expect "luo-sh: $name ends with this command, and what is bound to it: say --pid, --pid \$\$ for a shell" \
+					cat /tmp/err
+			done
+			/tmp/$name -c "luo-sh session claim s --pid $$; exit"
+		done
+		shows sessions/s state=open owner=pid:$$
 		luo-sh session delete s
 
 		# As long as the command runs, and for what it runs
 		luo-sh run -- bash -c '
-			[[ $(<owner) == $$ ]] && luo-sh session create t && luo-sh session release t'
+			[[ $(<owner) == pid:$$ ]] && luo-sh session create t && luo-sh session release t'
 		shows . owner=none
 		luo-sh session delete t
-		! luo-sh run -- false
+		rc=0
+		luo-sh run -- false || rc=$?
+		((rc == 1))
 		idle
 		luo-sh owner take --pid $pid
 		echo $pid >/run/idle
@@ -313,7 +415,7 @@ other'
 	refuses 2 'preserve: --fd is missing' 'luo-sh fd preserve s 1'
 	refuses 2 '--fd 1x: not the number of a file descriptor' 'luo-sh fd preserve s 1 --fd 1x'
 	refuses 2 '--timeout -1: not a number of seconds' 'luo-sh wait normal --timeout -1'
-	refuses 2 'wait ready: the states are normal, updated, frozen' 'luo-sh wait ready'
+	refuses 2 'wait ready: the states are normal, updated, frozen, outgoing, empty' 'luo-sh wait ready'
 	refuses 2 'usage: luo-sh session create NAME' 'luo-sh session create x y'
 	refuses 2 'usage: luo-sh run -- COMMAND...' 'luo-sh run'
 	refuses 2 '-:1: run: becomes another program, so nothing could follow it' 'echo run -- true | luo-sh batch -'
@@ -335,7 +437,7 @@ other'
 }
 
 @test "without the kernel's support each command says so" {
-	vm_stop
+	guest_stop
 	guest_start -a liveupdate=off
 	vm_run 'luo-sh completion'
 	mapfile -t commands < <(luo_sh_commands <<<"$output")
@@ -347,5 +449,5 @@ other'
 	done
 	vm_run -e 4 'echo status | luo-sh batch -'
 	vm_run 'luo-sh help; luo-sh version'
-	vm_stop
+	guest_stop
 }

@@ -74,9 +74,9 @@ arm64_image() {
 		json '[.version, .image, .kind, .compression, .listed, .missing, .ok]' \
 			"[1,\"$image\",\"${kind/vmlinuz/zboot}\",\"${image##*.}\",true,[],true]"
 		json '.understands | contains(["luo-v1", "memfd-v2"])' true
-		check 6 "$image" --need luo-v1 --need memfd-v4 --need memfd-v2 --need memfd
-		json '[.ok, .missing]' '[false,["memfd-v4","memfd"]]'
-		assert_equal "$stderr" "luo-sh: $image: this kernel does not understand: memfd-v4 memfd"
+		check 6 "$image" --need luo-v1 --need memfd-v9 --need memfd-v2 --need memfd
+		json '[.ok, .missing]' '[false,["memfd-v9","memfd"]]'
+		assert_equal "$stderr" "luo-sh: $image: this kernel does not understand: memfd-v9 memfd"
 	done
 }
 
@@ -106,6 +106,9 @@ arm64_image() {
 @test "what is no kernel is not judged" {
 	: >empty
 	echo text >text
+	truncate -s 1025M large
+	check 1 large --need luo-v1
+	refused 'large: File too large (EFBIG)'
 	gzip -k text
 	for file in text text.gz "$LUO_SH"; do
 		check 1 "$file" --need luo-v1
@@ -183,6 +186,9 @@ arm64_image() {
 	json '[.listed, .understands]' '[false,[]]'
 	check 6 "$VM_REPO/build/$ARCH-stock/$ARCH_IMAGE" --need luo-v1 --need memfd-v2
 	json .missing '["luo-v1"]'
+	# The end of one is another one.
+	check 6 "$VM_REPO/build/$ARCH-stock/$ARCH_IMAGE" --need uo-v5 --need emfd-v2 --need ho-v4
+	json .missing '["uo-v5","emfd-v2","ho-v4"]'
 }
 
 @test "modules add to what the kernel understands" {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
-# bats file_tags=without-debug
+# bats file_tags=without-debug,without-ci
 #
 # What comes with luo-sh: manual pages, completion, the units and scripts; and that its memory is in order. Runs on
 # this machine.
@@ -32,7 +32,11 @@ page() {
 	assert_success
 	output=$(sort <<<"$output")
 	assert_output '644 usr/include/linux/liveupdate.h
+644 usr/lib/systemd/system/kexec.target.d/luo-sh.conf
+644 usr/lib/systemd/system/luo-guard.service
 644 usr/lib/systemd/system/luo-restore.service
+644 usr/lib/systemd/system/luo-save.service
+644 usr/lib/tmpfiles.d/luo-sh.conf
 644 usr/share/bash-completion/completions/luo-sh
 644 usr/share/man/man8/luo-sh-dump.8.gz
 644 usr/share/man/man8/luo-sh-fd.8.gz
@@ -40,7 +44,9 @@ page() {
 644 usr/share/man/man8/luo-sh-owner.8.gz
 644 usr/share/man/man8/luo-sh-session.8.gz
 644 usr/share/man/man8/luo-sh.8.gz
-755 usr/lib/systemd/system-shutdown/luo-save
+755 usr/libexec/luo-sh/luo-guard
+755 usr/libexec/luo-sh/luo-restore
+755 usr/libexec/luo-sh/luo-save
 755 usr/libexec/luo-sh/restore-all
 755 usr/sbin/luo-sh'
 }
@@ -81,10 +87,10 @@ completes() {
 	. "$DEST/usr/share/bash-completion/completions/luo-sh"
 	completes "$(luo-sh completion | cut -d ' ' -f 1 | sort -u | paste -sd ' ')" ''
 	completes '--help --json --pretty --version' -
-	completes 'session status' s
+	completes 'save session status' s
 	completes 'claim create delete discard finish list release show' session ''
 	completes 'release' --json session r
-	completes '--timeout frozen normal updated' wait ''
+	completes '--timeout empty frozen normal outgoing updated' wait ''
 	completes '--fd --pid' fd preserve vm1 42 --
 	completes '--reuse-cmdline' kexec /boot/vmlinuz --initrd x --re
 	completes '' fd retrieve vm1 42 -- ca
@@ -96,14 +102,16 @@ machine() {
 	mount -t tmpfs none /sys/kernel
 	mkdir -p /sys/kernel/config/liveupdate /sys/kernel/liveupdate /sys/kernel/debug/kho/out/sub_fdts
 	echo updated >/sys/kernel/liveupdate/state
+	# Where this is not, debugfs is mounted by system calls that valgrind does not know.
+	printf '%s\n' 0x1000000 0x40000000 0x1000000 >/sys/kernel/debug/kho/out/scratch_len
 	cd /sys/kernel/config/liveupdate || return
 	echo updated >state
 	echo 3 >number
 	echo none >owner
 	echo '[luo-v1] luo-v5' >abi
 	echo memfd-v2 >handlers
-	echo 'vm1/42: freeze: EBUSY' >last_error
-	mkdir -p sessions/{a,b} incoming/{b,c}/{1,10}
+	echo '3 EBUSY freeze vm1/42' >last_error
+	mkdir -p sessions/{a,b} sessions/a/{7,8,9} incoming/{b,c}/{1,10}
 	for session in sessions/* incoming/*; do
 		echo none >"$session/owner"
 		echo open >"$session/state"
@@ -111,7 +119,9 @@ machine() {
 		echo 1 >"$session/retrieved"
 		: >"$session/finish"
 	done
-	for token in incoming/*/*/; do
+	# The name of an incoming one, which check would refuse
+	echo abandoned >sessions/b/state
+	for token in {sessions,incoming}/*/*/; do
 		echo preserved >"$token/state"
 		echo memfd-v2 >"$token/compatible"
 		echo >"$token/size"
@@ -120,9 +130,28 @@ machine() {
 }
 export -f machine
 
+# handover: a hand-over in luo-v5, and the memory that it is in, as root and core in $DUMP.
+handover() {
+	python3 -IS - "$DUMP" <<-'END'
+		import struct, sys
+
+		root = struct.pack("=8sQQQ", b"luo-v5", 1, 0x1000, 0x3000)
+		sessions = struct.pack("=QQ64sQQ", 0, 1, b"vm1", 0x2000, 2)
+		files = struct.pack("=QQ", 0, 2) + b"".join(
+		    struct.pack("=48sQQ", b"memfd-v2", data, token) for data, token in ((0x5000, 7), (0x6000, 42)))
+		flbs = struct.pack("=QQ48sQQ", 1, 1, b"an-flb-v1", 0x7000, 2)
+		memory = b"".join(part.ljust(4096, b"\0") for part in (root, sessions, files, flbs))
+		head = struct.pack("=16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 4, 62, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+		load = struct.pack("=IIQQQQQQ", 1, 4, 120, 0, 0, len(memory), len(memory), 1)
+		for name, data in ("root", root), ("core", head + load + memory):
+		    with open(sys.argv[1] + "/" + name, "wb") as file:
+		        file.write(data)
+	END
+}
+
 # in_order SCRIPT: valgrind finds nothing wrong with each luo-sh in it, whatever its exit status.
 in_order() {
-	run timeout 300 unshare -m "${unshare_user[@]}" bash -c '
+	run timeout 900 unshare -m "${unshare_user[@]}" bash -c '
 		luo-sh() {
 			valgrind -q --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all --error-exitcode=99 \
 				--trace-children=no "$LUO_SH" "$@"
@@ -137,10 +166,11 @@ in_order() {
 	assert_success
 }
 
-@test "valgrind finds no error and no leak" {
+@test "valgrind finds no error and no leak, where a command succeeds and where it fails" {
 	unshare_user=()
 	[[ $(id -u) == 0 ]] || unshare_user=(-r)
-	export LUO_SH=$DEST/usr/sbin/luo-sh VM_BUILD ARCH_IMAGE
+	export LUO_SH=$DEST/usr/sbin/luo-sh VM_BUILD ARCH_IMAGE DUMP=$BATS_TEST_TMPDIR
+	handover
 	in_order '
 		for how in "" -j -p; do
 			luo-sh $how status
@@ -161,13 +191,47 @@ in_order() {
 		luo-sh session claim c --pid $$:1; luo-sh owner take; luo-sh owner take --pid x; luo-sh owner release
 		luo-sh fd preserve a 1 --fd 0; luo-sh fd preserve a 1 --pid $$ --fd 0; luo-sh fd unpreserve a 1
 		luo-sh fd save a 5 /etc/hostname /etc/hostname; luo-sh fd save a x /etc/hostname; luo-sh fd restore b 1 /tmp/x/y
+		luo-sh save /tmp ..; luo-sh save /no/dir x; luo-sh restore b /no/dir; luo-sh restore nobody /no/dir
+		luo-sh fd new -- /no/command; luo-sh fd new -- true; luo-sh fd new --size x -- true
 		luo-sh fd retrieve b 1 -- /no/command; luo-sh run -- /no/command
 		luo-sh wait updated; luo-sh wait normal --timeout 0; luo-sh wait x; luo-sh wait normal --timeout x
 		printf "status\n# comment\nsession list\nfd list \"b c\"\nrun -- true\n" | luo-sh batch -
+		mkdir sessions/x sessions/x/1 sessions/a/3
+		luo-sh session delete x; luo-sh session finish b
+		luo-sh fd preserve a 9 --pid $$ --fd 0; luo-sh fd preserve a 9 --fd 0; luo-sh fd unpreserve a 3
+		luo-sh fd save a 7 /etc/hostname /etc/hostname
+		luo-sh fd retrieve b 1 -- true; luo-sh run -- true
+		printf "status\nfd list a\n" | luo-sh batch -
+		luo-sh dump "$DUMP/root" --memory "$DUMP/core"; luo-sh -j dump "$DUMP/root" --memory "$DUMP/core"
+		# What is retrieved takes the place of /dev/null, which is a file here.
+		echo retrieved >"$DUMP/retrieved"
+		mount --bind "$DUMP/retrieved" /dev/null
+		luo-sh fd restore b 1 "$DUMP/restored"
+		umount /dev/null
+		cmp "$DUMP/retrieved" "$DUMP/restored" || exit
+		# A directory is saved to a file that is no memfd either; what an archive has comes back.
+		mkdir -p "$DUMP/dir" incoming/b/9223372036854775808
+		luo-sh save "$DUMP/dir" b
+		cp incoming/b/10/* incoming/b/9223372036854775808
+		tar -C "$DUMP/dir" --format=pax -cf "$DUMP/tar" .
+		mount --bind "$DUMP/tar" /dev/null
+		luo-sh restore b "$DUMP/back"
+		umount /dev/null
 		luo-sh dump; luo-sh dump /etc/hostname
 		printf "luo-v5\0\0\5\0\0\0\0\0\0\0\0\0\0\0\0\0\0\177\0\0\0\0\0\0\0\0" >/sys/kernel/debug/kho/out/sub_fdts/LUO
 		luo-sh dump; luo-sh dump /sys/kernel/debug/kho/out/sub_fdts/LUO --memory "$LUO_SH"
 		luo-sh; luo-sh -x; luo-sh x; luo-sh fd save --x; luo-sh wait normal --timeout'
+	# Each command is seen to succeed, but for one that goes on for ever, and those for which an older valgrind
+	# has no pidfd_open(2).
+	# And one that makes the token which it writes to: that has no files here.
+	endless=' *monitor|save DIR NAME'
+	[[ $output != *'Function not implemented (ENOSYS)'* ]] || endless+='|session claim .*|owner take .*'
+	while read -r line; do
+		[[ ! $line =~ ^($endless)$ ]] || continue
+		words=$(grep -oE '^[a-z]+( [a-z]+)?' <<<"$line")
+		assert_line --regexp "^0: luo-sh (-[jp] )?$words( |$)"
+	done < <(luo-sh completion)
+	assert_line --regexp '^ +7:  compatible memfd-v2  data 0x5000$'
 	assert_line '0: luo-sh -p status'
 	assert_line '0: luo-sh -j kexec '"$VM_BUILD/$ARCH_IMAGE"' --initrd /etc/hostname --cmdline liveupdate=on kho=on --dry-run'
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
-# bats file_tags=without-debug
+# bats file_tags=without-debug,without-ci
 #
 # examples/ramdisk: a database whose files are in memory is there after a live update, by the database's own check.
 #

@@ -7,7 +7,7 @@
 #
 # Needs: debroot newest
 
-# shellcheck disable=SC2016  # what is quoted is for the guest
+# shellcheck disable=SC2016,SC2154  # what is quoted is for the guest, and vm_run sets stderr
 
 load lib/common
 load lib/luo
@@ -34,19 +34,22 @@ setup_file() {
 		grep checked /run/said ||
 			luo-hold make memfd,size=64M,seed=1,fd=9 -- luo-ioctl 'inherit 3' 'preserve 9 1' >>/run/said
 	END
-	vm_run 'cp -r /boot/usr/{sbin,lib,libexec} /usr
+	vm_run -t 90 'cp -r /boot/usr/{sbin,libexec} /usr
+		install -m 644 -t /etc/tmpfiles.d /boot/systemd/luo-sh.conf
+		systemd-tmpfiles --create luo-sh.conf
+		cp -r /boot/systemd/kexec.target.d /etc/systemd/system
 		install -m 644 -t /etc/systemd/system /boot/systemd/*.service /boot/examples/systemd/*.service /boot/session.service
 		install -t /usr/local/lib /boot/examples/systemd/remember
 		systemctl daemon-reload
-		systemctl enable --now luo-restore remember diary session'
+		systemctl enable --now luo-restore luo-save remember diary session'
 }
 
 # systemd_kexec: as an administrator does it.
 systemd_kexec() {
 	vm_load
-	vm_spawn 'exec systemctl kexec'
+	vm_spawn 'luo-kexec -n; exec systemctl kexec'
 	vm_await_kernel
-	vm_run 'systemctl is-system-running --wait'
+	vm_run -t "$VM_BOOT_SECONDS" 'systemctl is-system-running --wait'
 }
 
 @test "over three kernels: services have their stored descriptors, their sessions, and their files in memory" {
@@ -58,10 +61,61 @@ systemd_kexec() {
 		boots+=$'\n'$(<"$VM_DIR/boot_id")
 		vm_run 'cat /proc/$(systemctl show -P MainPID remember)/fd/3'
 		assert_output "$boots"
-		vm_run 'cat /run/luo-sh/save/diary'
+		vm_run 'cat /run/luo-sh/save/diary/boots'
 		assert_output "$boots"
 		vm_run 'cat /run/said'
 		assert_line checked
 	done
-	vm_run 'systemctl stop remember session && systemctl clean --what=fdstore remember session'
+	vm_run 'systemctl disable --now --quiet remember session diary
+		systemctl clean --what=fdstore remember session
+		rm -r /run/luo-sh/save/diary'
+}
+
+# needs WANT: what the next kernel has to understand
+needs() {
+	vm_run 'luo-sh -j check /boot/vmlinuz-next 2>/dev/null | jq -c .needs'
+	assert_output "$1"
+}
+
+@test "what a service has stored with systemd counts before it is preserved" {
+	needs '[]'
+	vm_run 'systemctl start remember'
+	needs '["memfd-v3","luo-v1","kho-v4"]'
+	vm_run -e 6 'luo-sh kexec /boot/vmlinuz-next --cmdline "root=/dev/vda rw" --skip-memory'
+	[[ $stderr == *'its command line lacks liveupdate=on kho=on'* ]]
+	vm_run 'luo-sh kexec /boot/vmlinuz-next --now --dry-run'
+	[[ $stderr == *'descriptors stored with systemd: would be lost by a kexec without it'* ]]
+	vm_run 'systemctl stop remember && systemctl clean --what=fdstore remember'
+	needs '[]'
+}
+
+@test "while something is preserved an inhibitor keeps systemd from rebooting, and luo-sh kexec goes" {
+	vm_run 'systemctl enable --now luo-guard; ! systemd-inhibit --list --no-legend | grep luo-sh'
+	luo_run <<<'luo-hold preserve sessions/s/1 1 memfd,size=64K,seed=1 >/dev/null'
+	vm_run -t 60 'until systemd-inhibit --list --no-legend | grep -q luo-sh; do sleep 0.1; done'
+	vm_load
+	for command in reboot poweroff halt kexec; do
+		vm_run -e 1 "systemctl $command"
+		[[ $stderr == *'Operation denied due to active block inhibitor' ]]
+	done
+	vm_run 'kexec -s -u'
+	vm_run 'systemctl mask --runtime --quiet kexec.target'
+	vm_run -e 1 'luo-sh kexec /boot/vmlinuz-next --reuse-cmdline'
+	vm_run -t 60 'systemctl unmask --runtime --quiet kexec.target
+		until systemd-inhibit --list --no-legend | grep -q luo-sh; do sleep 0.1; done
+		systemd-run --quiet --unit other systemd-inhibit --what=shutdown --mode=block --who=other sleep infinity
+		until systemd-inhibit --list --no-legend | grep -q other; do sleep 0.1; done'
+	# Those of others are not ours to pass over.
+	vm_run -e 1 'luo-sh kexec /boot/vmlinuz-next --reuse-cmdline'
+	vm_run -t 60 'systemctl stop other
+		until systemd-inhibit --list --no-legend | grep -q luo-sh; do sleep 0.1; done
+		cat /sys/kernel/kexec_loaded'
+	assert_output 0
+	vm_spawn 'luo-kexec -n; exec luo-sh kexec /boot/vmlinuz-next --reuse-cmdline'
+	vm_await_kernel
+	luo_run <<-'END'
+		luo-hold retrieve incoming/s/1 1 memfd,size=64K,seed=1 >/dev/null
+		luo-sh session finish s
+	END
+	vm_run -t 60 'until ! systemd-inhibit --list --no-legend | grep -q luo-sh; do sleep 0.1; done; systemctl disable --now luo-guard'
 }

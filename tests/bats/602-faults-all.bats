@@ -10,7 +10,9 @@ load lib/luo
 load lib/faults
 
 @test "changing the format, with files preserved" {
+	expect_kernel_line 'luo: s/[0-2]: convert: ENOMEM'
 	fault_run "data=$DATA" <<-'END'
+		may_change='(^|/)last_error:'
 		luo-hold preserve sessions/s/% 3 memfd,size=4M,seed=1,data=$data >/dev/null
 		mkdir sessions/t
 		each_fault 'luo-fault $nth write abi luo-v5' 'echo luo-v1 >abi'
@@ -24,7 +26,42 @@ load lib/faults
 	END
 }
 
+@test "a reboot that is prepared needs no memory, and preparing it is undone when there is none" {
+	expect_kernel_line 'luo: s2/1: freeze: EIO'
+	allow_kernel_line 'luo: s: carry on: ENOMEM'
+	allow_kernel_line 'luo: s/[0-9]+: carry on: ENOMEM'
+	luo_run "data=$DATA" <<-'END'
+		luo-hold preserve sessions/s/% 5 memfd,size=4M,seed=1,data=$data >/dev/null
+	END
+	vm_kexec
+	vm_load
+	fault_run "data=$DATA" <<-'END'
+		# Some of it is carried on as it came, some was retrieved.
+		luo-hold retrieve incoming/s/0 1 memfd,size=4M,seed=1,data=$data >/dev/null
+		may_change='(^|/)(last_error|prepare):'
+		each_fault 'luo-fault $nth write prepare 1'
+		((refused))
+		shows . prepare=ready
+		mkdir sessions/s2 sessions/s2/1
+		exec 5<>/dev/liveupdate-test
+		echo self:5 >sessions/s2/1/fd
+		shows . prepare=stale
+		ok=EIO
+		each_fault 'echo 1 >prepare; echo 1 >$TESTDEV/fail_freeze; luo-fault $nth kexec'
+		((!refused))
+		shows . prepare=stale
+		luo_end
+	END
+	vm_jump
+	luo_run "data=$DATA" <<-'END'
+		luo-hold retrieve incoming/s/% 5 memfd,size=4M,seed=1,data=$data >/dev/null
+		echo 1 >incoming/s/finish
+	END
+}
+
 @test "a reboot into the next kernel needs no memory for what is preserved, and is undone as ever" {
+	expect_kernel_line 'luo: last/1: freeze: EIO'
+	expect_kernel_line 'luo: s2/1: freeze: EIO'
 	luo_run "data=$DATA" <<-'END'
 		luo-hold preserve sessions/s/% 5 memfd,size=4M,seed=1,data=$data >/dev/null
 		mkdir sessions/last sessions/last/1
@@ -35,7 +72,7 @@ load lib/faults
 	vm_load
 	fault_run <<-'END'
 		ok=EIO
-		may_change='^last_error:'
+		may_change='(^|/)last_error:'
 		each_fault 'echo 1 >$TESTDEV/fail_freeze; luo-fault $nth kexec'
 		((!refused))
 	END
@@ -48,11 +85,11 @@ load lib/faults
 		exec 5<>/dev/liveupdate-test
 		echo self:5 >sessions/s2/1/fd
 		ok=EIO
-		may_change='^last_error:|^incoming/.*/state:'
+		may_change='(^|/)last_error:|^incoming/.*/state:'
 		for _ in 'with all to be retrieved' 'with nothing to be retrieved'; do
 			each_fault 'echo 1 >$TESTDEV/fail_freeze; luo-fault $nth kexec'
 			((refused))
-			[[ $(<last_error) == 's2/1: freeze: EIO' ]]
+			last_failed 'EIO freeze s2/1'
 		done
 		luo_end
 	END

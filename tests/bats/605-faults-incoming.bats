@@ -11,6 +11,7 @@ load lib/faults
 
 # What an attempt that does not fail retrieves is there once: the next one has the next token.
 @test "retrieving memfds, of each format" {
+	expect_kernel_line 'luo: s/[0-9]+: retrieve: ENOMEM'
 	for abi in luo-v5 luo-v1; do
 		luo_run "abi=$abi data=$DATA" <<-'END'
 			echo $abi >abi
@@ -69,7 +70,7 @@ load lib/faults
 			. fault.bash
 			echo self:5 >incoming/s/0/fd
 			before=$(<$group/memory.current)
-			fail_in memfd_luo_populate 2000
+			fail_in memfd_luo_get_pending 2000
 			expect 1000 grep -c "error reading.*${errors[ENOMEM]}" \
 				<(dd if=/proc/self/fd/5 of=/dev/null bs=4K skip=99 count=1 conv=noerror 2>&1)
 			expect 0 left
@@ -81,7 +82,7 @@ load lib/faults
 		background 1
 		luo-hold make null,fd=5 -- bash -c '. luo.bash
 			. fault.bash
-			fail_in lazy_work 100
+			fail_in pending_work 100
 			echo self:5 >incoming/s/1/fd
 			until [[ $(left) == 0 ]]; do :; done
 			until [[ $(cached 5) == 4096 ]]; do :; done
@@ -125,10 +126,11 @@ load lib/faults
 
 # A worker makes the directory of a session of the device's; which one cannot be said beforehand.
 @test "the directory of a session of the device's that cannot be made is made later" {
+	expect_kernel_line 'luo: s: configfs: ENOMEM'
 	fault_run <<-'END'
 		only_in luo_dirs_work
 		workers=$(grep -l ^kworker/u /proc/[0-9]*/comm)
-		may_change=^last_error:
+		may_change='(^|/)last_error:'
 		hit=1
 		for ((nth = 1; hit; nth++)); do
 			for worker in $workers; do
@@ -146,7 +148,7 @@ load lib/faults
 		done
 		echo "$nth"
 		((nth > 5))
-		shows . last_error='s: configfs: ENOMEM'
+		last_failed 'ENOMEM configfs s'
 	END
 }
 
@@ -167,6 +169,7 @@ boot_with_faults() {
 
 # What does that is not called by a process.
 @test "a boot that reads a hand-over" {
+	expect_kernel_line 'luo: .*: configfs: ENOMEM'
 	local cmdline hits
 	vm_run 'cat /proc/cmdline'
 	cmdline=$output

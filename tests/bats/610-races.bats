@@ -33,12 +33,14 @@ races() {
 }
 
 outgoing_races() {
+	expect_kernel_line 'luo: stop/0: freeze: EIO'
 	races device module storm rmdir close death orphan abi kexec
 }
 
 # What is incoming is there once: it takes a kexec for each of these.
 incoming_races() {
 	local race
+	expect_kernel_line 'luo: stop/0: freeze: EIO'
 	for race in discard list carry; do
 		vm_run "luo-race sessions $ROUNDS"
 		vm_kexec
@@ -51,7 +53,7 @@ kexecs_while_preserving() {
 	local round files bytes
 	for ((round = 0; round < (ROUNDS + 74) / 75; round++)); do
 		vm_load
-		vm_spawn "exec luo-race preserve $((SEED + round))"
+		vm_spawn "luo-kexec -n; exec luo-race preserve $((SEED + round))"
 		vm_await_kernel
 		luo_run <<-'END'
 			luo-race preserved
@@ -77,7 +79,7 @@ kexecs_while_preserving() {
 }
 
 @test "stores against rmdir, close, death, a refused kexec, the device and a module: 1 processor" {
-	vm_stop
+	guest_stop
 	guest_start -c 1
 	outgoing_races
 }

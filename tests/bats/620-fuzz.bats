@@ -59,7 +59,7 @@ kept() {
 		for finish in incoming/*/finish; do
 			echo 1 >$finish
 		done
-		shows . state=normal owner=none last_error=
+		shows . state=normal owner=none last_error=0
 	END
 	count bytes $((20 * 65536 + 20 * 65536))
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
+# bats file_tags=without-ci
 #
 # One kexec after the other, with sessions made, kept, carried on, retrieved and finished at random: each byte is as it
 # was, and the machine has as much memory as at the beginning. SOAK_KEXECS is how many, SEED what comes of each.
@@ -114,7 +115,7 @@ do_any() {
 # arrived: they are all there, and nothing else.
 arrived() {
 	luo_run <<-END
-		shows . last_error=
+		shows . last_error=0
 		cat state >/dev/null
 		expect '$(printf '%s\n' "${!sessions[@]}" | LC_ALL=C sort)' env LC_ALL=C ls incoming
 	END

@@ -27,10 +27,11 @@ for token in {490..509}; do
 	expect $token cat <&5
 done
 echo 1 >incoming/s/finish
-shows . state=normal last_error='
+shows . state=normal last_error=0'
 
 # This comes first: what KHO holds can be counted until there was a kexec.
 @test "a freeze that fails in the middle of 1,000 files is undone completely, as often as it does" {
+	expect_kernel_line 'luo: s/500: freeze: EIO'
 	vm_load
 	luo_run <<<"$THOUSAND"
 	preserved_pages
@@ -39,7 +40,8 @@ shows . state=normal last_error='
 		luo_run <<-'END'
 			echo 11 >$TESTDEV/fail_freeze
 			expect EIO luo-proc kexec 1
-			shows . state=normal last_error='s/500: freeze: EIO'
+			shows . state=normal
+			last_failed 'EIO freeze s/500'
 			shows sessions/s state=open files=1000
 			shows $TESTDEV preserved=20 frozen=0
 			expect preserved sort -u sessions/s/*/state
@@ -59,6 +61,7 @@ shows . state=normal last_error='
 }
 
 @test "two reboots at once that cannot be: both are told why, and the machine goes on; then one can" {
+	expect_kernel_line 'luo: s/1: freeze: ENOENT'
 	luo_run <<-'END'
 		luo-hold preserve sessions/s/2 1 memfd,size=64K,seed=1
 		# It needs a file that is not preserved.
@@ -70,7 +73,8 @@ shows . state=normal last_error='
 	vm_load
 	luo_run <<-'END'
 		expect $'ENOENT\nENOENT' luo-proc kexec 2
-		shows . state=normal last_error='s/1: freeze: ENOENT'
+		shows . state=normal
+		last_failed 'ENOENT freeze s/1'
 		shows sessions/s state=open files=2
 		rmdir sessions/s/1
 	END
@@ -82,6 +86,7 @@ shows . state=normal last_error='
 }
 
 @test "two reboots at once of which one is refused: the other one goes, with all there is" {
+	expect_kernel_line 'luo: s/1: freeze: EIO'
 	luo_run <<-'END'
 		mkdir sessions/s
 		preserve_devices 1 1
@@ -89,7 +94,7 @@ shows . state=normal last_error='
 		echo 1 >$TESTDEV/fail_freeze
 	END
 	vm_load
-	vm_spawn 'exec luo-proc kexec 2'
+	vm_spawn 'luo-kexec -n; exec luo-proc kexec 2'
 	vm_await_kernel
 	luo_run <<-'END'
 		luo-hold retrieve incoming/s/2 1 memfd,size=64K,seed=1
@@ -132,7 +137,7 @@ shows . state=normal last_error='
 		kexec -s -l /boot/vmlinuz-next --reuse-cmdline
 		kexec -s -u
 		expect EINVAL luo-proc kexec 1
-		shows . state=normal last_error=
+		shows . state=normal last_error=0
 		shows sessions/s state=open files=10
 		luo-hold preserve sessions/s/10 1 memfd,size=64K,seed=11
 	END

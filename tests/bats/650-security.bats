@@ -40,11 +40,12 @@ load lib/owner
 		mkdir sessions/vm1/2; rmdir sessions/vm1/2 sessions/vm1/1 sessions/vm1; put none owner'
 }
 
-@test "who writes is judged, and not who opened: a descriptor that was passed on gives no more rights" {
+@test "a descriptor that root passed on can be written to, for what the writer may reach" {
 	owner_run 'mkdir sessions/s sessions/s/1; file 5 roots
-		exec 8>sessions/s/1/fd
+		exec 8>sessions/s/1/fd 7>sessions/s/limit
 		agent U setpriv --reuid 1000 --regid 1000 --clear-groups bash
-		tell U "exec 9</proc/$$; refused \"$PERM\" eval \"echo 9:5 >&8\"; file 5 u; echo self:5 >&8"
+		tell U "exec 9</proc/$$; refused \"$PERM\" eval \"echo 9:5 >&8\"; file 5 u; echo self:5 >&8
+			refused \"$PERM\" eval \"echo 1 >&7\""
 		shows 1 sessions/s/1/size
 		rmdir sessions/s/1 sessions/s'
 }

@@ -90,14 +90,17 @@ static uint64_t now(void)
 	return __rdtsc();
 }
 
-/* Device probing and the like, which would be counted along. */
+/*
+ * Device probing and the like would be counted along; and the worker that makes and removes sessions' directories
+ * begins with a tick, so that what of it is counted depends on when the last one was. This ends with one.
+ */
 static void settle(void)
 {
 	nanosleep(&(struct timespec){ .tv_sec = 2 }, NULL);
 }
 
-/* Free memory, with what the processor keeps for itself */
-static uint64_t free_memory(void)
+/* Free memory, with what the processor keeps for itself, and without such as can only be had for a while */
+static uint64_t free_memory(int without_cma)
 {
 	uint64_t pages = 0, value;
 	char line[256];
@@ -110,6 +113,8 @@ static uint64_t free_memory(void)
 		if (sscanf(line, " nr_free_pages %" SCNu64, &value) == 1 ||
 		    sscanf(line, " count: %" SCNu64, &value) == 1)
 			pages += value;
+		if (without_cma && sscanf(line, " nr_free_cma %" SCNu64, &value) == 1)
+			pages -= value;
 	}
 	fclose(file);
 	return pages * PAGE;
@@ -124,6 +129,7 @@ struct layout {
 	unsigned long nr_pages;	/* of a file */
 	unsigned long stride;	/* from one to the next that is written */
 	int is_scattered;	/* in memory */
+	int is_large;		/* all pages are allocated, of those written only a word */
 };
 
 static struct layout layout;
@@ -131,12 +137,13 @@ static struct layout layout;
 static void choose_layout(const char *name)
 {
 	const struct layout layouts[] = {
-		{ "empty", 0, 0, 0, 1, 0 },
-		{ "memfd", 1, 1, n * MIB / PAGE, 1, 0 },
-		{ "sparse", 1, 1, n * MIB / PAGE, n * MIB / PAGE / 16, 0 },
-		{ "scattered", 1, 1, n * MIB / PAGE, 1, 1 },
-		{ "files", 1, n, 1, 1, 0 },
-		{ "sessions", n, 1, 1, 1, 0 },
+		{ "empty", 0, 0, 0, 1, 0, 0 },
+		{ "memfd", 1, 1, n * MIB / PAGE, 1, 0, 0 },
+		{ "sparse", 1, 1, n * MIB / PAGE, n * MIB / PAGE / 16, 0, 0 },
+		{ "scattered", 1, 1, n * MIB / PAGE, 1, 1, 0 },
+		{ "files", 1, n, 1, 1, 0, 0 },
+		{ "sessions", n, 1, 1, 1, 0, 0 },
+		{ "ram", !!n, 1, 0, 512, 0, 1 },	/* n percent of what is free */
 	};
 	size_t i;
 
@@ -152,19 +159,28 @@ static uint64_t word(unsigned long file, unsigned long page, unsigned long index
 	return (file << 40) + (page << 9) + index + 1;
 }
 
+/* How much of a page */
+static ssize_t part(void)
+{
+	return layout.is_large ? 8 : PAGE;
+}
+
 static void write_file(int fd, unsigned long file)
 {
 	static uint64_t buf[PAGE / 8];
-	unsigned long page, i;
-	int spacer = -1;
+	ssize_t len = part();
+	unsigned long page;
+	int spacer = -1, i;
 
 	if (layout.is_scattered)
 		spacer = memfd_create("spacer", 0);
 	check(ftruncate(fd, layout.nr_pages * PAGE), "ftruncate");
+	if (layout.is_large)
+		check(fallocate(fd, 0, 0, layout.nr_pages * PAGE), "fallocate");
 	for (page = 0; page < layout.nr_pages; page += layout.stride) {
-		for (i = 0; i < PAGE / 8; i++)
+		for (i = 0; i < len / 8; i++)
 			buf[i] = word(file, page, i);
-		if (pwrite(fd, buf, PAGE, page * PAGE) != PAGE ||
+		if (pwrite(fd, buf, len, page * PAGE) != len ||
 		    (spacer >= 0 && pwrite(spacer, buf, 1, page * PAGE) != 1))
 			fail("write");
 	}
@@ -190,14 +206,21 @@ static uint64_t read_file(int fd)
 static void check_file(int fd, unsigned long file)
 {
 	static uint64_t buf[PAGE / 8];
-	unsigned long page, i;
+	ssize_t len = part();
+	unsigned long page;
+	struct stat st;
+	int i;
 
+	if (layout.is_large) {
+		check(fstat(fd, &st), "fstat");
+		layout.nr_pages = st.st_size / PAGE;
+	}
 	for (page = 0; page < layout.nr_pages; page += layout.stride) {
-		if (pread(fd, buf, PAGE, page * PAGE) != PAGE)
+		if (pread(fd, buf, len, page * PAGE) != len)
 			fail("read page %lu of file %lu", page, file);
-		for (i = 0; i < PAGE / 8; i++)
+		for (i = 0; i < len / 8; i++)
 			if (buf[i] != word(file, page, i))
-				fail("word %lu of page %lu of file %lu is %" PRIx64, i, page, file, buf[i]);
+				fail("word %d of page %lu of file %lu is %" PRIx64, i, page, file, buf[i]);
 	}
 }
 
@@ -307,19 +330,24 @@ static void load_next(void)
 static void before(void)
 {
 	unsigned long nr, token, index;
-	uint64_t start, memory;
+	uint64_t start, memory, left;
 
+	if (layout.is_large) {
+		load_next();
+		layout.nr_pages = free_memory(1) / PAGE * n / 100;
+	}
 	for (index = 0; index < layout.nr_sessions * layout.nr_files; index++) {
 		files[index] = memfd_create("bench", MFD_ALLOW_SEALING);
 		check(files[index], "memfd_create");
 		write_file(files[index], index);
 	}
-	load_next();
+	if (!layout.is_large)
+		load_next();
 	if (!configfs)
 		device = open("/dev/liveupdate", O_RDWR);
 	settle();
 
-	memory = free_memory();
+	memory = free_memory(0);
 	start = now();
 	for (nr = 0; nr < layout.nr_sessions; nr++)
 		create_session(nr);
@@ -330,7 +358,8 @@ static void before(void)
 		for (token = 0; token < layout.nr_files; token++)
 			preserve_file(nr, token, files[index++]);
 	say("preserve", now() - start);
-	say("memory", memory - free_memory());
+	left = free_memory(0);
+	say("memory", memory > left ? memory - left : 0);
 
 	settle();
 	say("reboot", now());
@@ -369,6 +398,7 @@ static void after(uint64_t start)
 	say("read", spent);
 	for (nr = 0; nr < index; nr++)
 		check_file(files[nr], nr);
+	settle();
 
 	start = now();
 	for (nr = 0; nr < layout.nr_sessions; nr++)

@@ -4,15 +4,9 @@
  * first piece of memory is its root. What the core is told is checked here as the
  * core relies on it.
  */
-#include "../../kernel/liveupdate/luo_internal.h"
 #include "memory.h"
 
 /* What only writing needs is nowhere. */
-#pragma weak folio_address
-#pragma weak folio_alloc
-#pragma weak folio_nr_pages
-#pragma weak folio_order
-#pragma weak get_order
 #pragma weak kho_add_subtree
 #pragma weak kho_alloc_preserve
 #pragma weak kho_block_set_destroy
@@ -21,15 +15,16 @@
 #pragma weak kho_block_set_it_init
 #pragma weak kho_block_set_it_reserve_entry
 #pragma weak kho_block_set_shrink
-#pragma weak kho_preserve_folio
 #pragma weak kho_remove_subtree
-#pragma weak kho_unpreserve_free
 #pragma weak list_empty
-#pragma weak luo_file_convert
+#pragma weak luo_file_set_convert
 #pragma weak luo_flb_nr_outgoing
-#pragma weak luo_flb_write
+#pragma weak luo_flb_serialize
+#pragma weak luo_gate_close
+#pragma weak luo_gate_open
+#pragma weak luo_gate_undo
+#pragma weak luo_freeze_deadline
 #pragma weak luo_get_number
-#pragma weak luo_is_frozen
 #pragma weak sysfs_emit_at
 #pragma weak sysfs_streq
 #pragma weak virt_to_phys
@@ -37,6 +32,7 @@
 #include "../../kernel/liveupdate/luo_abi.c"
 #include "../../kernel/liveupdate/luo_abi_v1.c"
 #include "../../kernel/liveupdate/luo_abi_v5.c"
+#include "../../kernel/liveupdate/luo_handover.c"
 
 /* More do not fit. */
 #define MAX_SESSIONS	(MAX_PAGES * PAGE_SIZE / sizeof(struct luo_session_ser))
@@ -45,18 +41,16 @@
 static struct luo_session *sessions[MAX_SESSIONS];
 static unsigned int nr_sessions;
 static u64 tokens[MAX_FILES];
-static const struct luo_session *tokens_of[MAX_FILES];
+static const struct luo_file_set *tokens_of[MAX_FILES];
 static unsigned int nr_files;
 static unsigned int nr_lines;
 
 struct luo_session_list luo_incoming, luo_outgoing;
-struct rw_semaphore luo_freeze_rwsem;
 
-struct luo_session *luo_session_alloc(const char *name, struct luo_session_list *list)
+struct luo_session *luo_session_alloc(const char *name)
 {
 	struct luo_session *session;
 
-	assert(list == &luo_incoming);
 	assert(*name && strnlen(name, LIVEUPDATE_SESSION_NAME_LENGTH) < LIVEUPDATE_SESSION_NAME_LENGTH);
 	assert(nr_sessions < MAX_SESSIONS);
 	session = calloc(1, sizeof(*session));
@@ -81,19 +75,19 @@ int luo_session_arrive(struct luo_session *session)
 	return 0;
 }
 
-int luo_file_add_incoming(struct luo_session *session, u64 token, const char *compatible, u64 data)
+int luo_file_add_incoming(struct luo_file_set *set, u64 token, const char *compatible, u64 data)
 {
 	unsigned int i;
 
 	assert(*compatible && strnlen(compatible, LIVEUPDATE_HNDL_COMPAT_LENGTH) < LIVEUPDATE_HNDL_COMPAT_LENGTH);
 	assert(nr_files < MAX_FILES);
 	for (i = 0; i < nr_files; i++) {
-		if (tokens_of[i] == session && tokens[i] == token)
+		if (tokens_of[i] == set && tokens[i] == token)
 			return -EEXIST;
 	}
 	tokens[nr_files] = token;
-	tokens_of[nr_files++] = session;
-	session->nr_files++;
+	tokens_of[nr_files++] = set;
+	set->nr++;
 	return 0;
 }
 
@@ -103,10 +97,9 @@ int luo_flb_add_incoming(const char *compatible, u64 data, u64 count)
 	return count ? 0 : -EINVAL;
 }
 
-void luo_set_last_error(const struct luo_session *session, const struct luo_file *file,
-			const char *what, int err)
+void luo_set_last_error(struct luo_error *of, const u64 *token, const char *what, int err)
 {
-	assert(strlen(what) < LUO_ERROR_LENGTH / 4 && err < 0);
+	assert(*what && err < 0);
 	/* What was handed over bounds what is said of it. */
 	assert(++nr_lines < MAX_PAGES * PAGE_SIZE);
 }
@@ -128,11 +121,11 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	root_size = PAGE_SIZE << memory[0].order;
 	abi = luo_abi_identify(memory[0].mem, root_size, &name);
 	if (abi) {
-		root = luo_abi_take(BASE, root_size);
-		abi->read_flbs(root);
+		root = luo_buf_take(BASE, root_size);
+		luo_restore_flbs(abi, root);
 		abi->read_number(root, &number);
-		abi->read(root);
-		luo_abi_free(root);
+		luo_restore_sessions(abi, root);
+		luo_buf_free(root);
 	} else if (name) {
 		assert(strlen(name) < root_size);
 	}

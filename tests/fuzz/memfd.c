@@ -1,104 +1,132 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The kernel's readers of memfd-v2 and memfd-v3, given any bytes for what was handed over of a file. The first piece
- * of memory is what the hand-over points to; in memfd-v3 it tells of two files.
+ * The kernel's readers of memfd-v2, memfd-v3 and memfd-v4, given any bytes for what was handed over of a file. The
+ * first piece of memory is what the hand-over points to; in memfd-v3 and v4 it tells of two files.
  */
-#include "shim.h"
-#include "memory.h"
+#include "readers.h"
 
-#include <linux/kho/abi/memfd_v3.h>
-/* As many pages as there is memory for here */
-#undef MEMFD_V3_CHUNK_ORDER
-#define MEMFD_V3_CHUNK_ORDER 2
+/* What a file gets: more than there are pages cannot be claimed */
+static struct luo_extent got[MAX_PAGES];
+static unsigned int nr_got;
+/* How many it can get before there is no memory for that */
+static unsigned int got_limit;
+static u64 got_pages;
 
-#include "../../mm/memfd_luo_in.c"
-
-unsigned long totalram_pages(void)
+int memfd_luo_pend(struct inode *inode, const struct luo_extent *extent)
 {
-	return MAX_PAGES;
+	unsigned int i;
+
+	/* What a file is made of is the file's alone, and within its size. */
+	assert(extent->nr && extent->index < got_pages);
+	assert(extent->index + extent->nr <= ALIGN(got_pages, 1ul << extent->order));
+	if (nr_got == got_limit)
+		return -ENOMEM;
+	for (i = 0; i < nr_got; i++) {
+		if (got[i].index < extent->index + extent->nr &&
+		    extent->index < got[i].index + got[i].nr)
+			return -EINVAL;
+	}
+	assert(nr_got < MAX_PAGES);
+	got[nr_got++] = *extent;
+	return 0;
 }
 
-struct folio *pfn_folio(unsigned long pfn)
+void memfd_luo_unpend_all(struct inode *inode)
 {
-	return memory[pfn - BASE / PAGE_SIZE].mem;
+	nr_got = 0;
 }
 
-void free_page(unsigned long address)
+static unsigned int count(int state)
 {
-	struct memory_page *page = memory_page_of((void *)address);
-
-	assert(page->is_split);
-	memory_free(page);
-}
-
-/* Is there something that was taken and not freed? */
-static bool is_leaking(void)
-{
+	unsigned int nr = 0;
 	struct memory_page *page;
 
-	for (page = memory; page < memory + nr_memory; page++) {
-		if (page->mem && page->state == TAKEN)
-			return true;
-	}
-	return false;
+	for (page = memory; page < memory + nr_memory; page++)
+		nr += page->mem && page->state == state;
+	return nr;
 }
 
-/* What a file is made of is the file's alone, within its size, and in order. It is used, and freed. */
-static void use_file(struct memfd_luo_in *in)
+/* As a file that is retrieved: its pages are used, and freed. */
+static void retrieve(const struct memfd_luo_format *format, u64 data, u64 size)
 {
-	u64 i, done, index, key, next = 0, pages = 0;
-	struct memfd_luo_extent *extent;
-	struct memory_page *page;
-	unsigned int order;
+	struct memfd_luo_pass pass = { .inode = (struct inode *)&got };
+	long managed = nr_managed;
+	unsigned int i, order;
+	u64 pages = 0, key;
 
-	for (extent = in->extents; extent < in->extents + in->nr_extents; extent++) {
-		assert(extent->index >= next);
-		next = extent->index + extent->nr;
-		for (done = 0; done < extent->nr; done += 1u << extent->order) {
-			key = memfd_luo_key(in, extent, extent->pfn + done, &order);
-			if (key == extent->pfn + done)
-				memfd_luo_restore(extent, key, order);
-			page = memory_page_of(pfn_folio(extent->pfn + done));
-			index = extent->index + done;
-			for (i = 0; i < 1u << extent->order; i++)
-				assert(page[i].state == TAKEN && page[i].is_split == !extent->order);
-			assert(index % (1u << extent->order) == 0);
-			assert(index * PAGE_SIZE < in->size);
-			memset(page->mem, 0xff, PAGE_SIZE << extent->order);
-			folio_put(pfn_folio(extent->pfn + done));
-			pages += 1u << extent->order;
-		}
-	}
-	assert(pages == in->nr_pages);
-}
-
-static void read_memfd(u64 data, bool is_v3, bool is_retrieved)
-{
-	u64 size;
-	int err = is_v3 ? memfd_luo_read_size_v3(data, &size) : memfd_luo_read_size_v2(data, &size);
-	struct memfd_luo_in *in = is_v3 ? memfd_luo_read_v3(data, 0) : memfd_luo_read_v2(data, 0);
-
-	assert(IS_ERR(in) || (!err && size == in->size));
-	if (IS_ERR(in))
+	nr_got = 0;
+	got_pages = DIV_ROUND_UP(size, PAGE_SIZE);
+	if (memfd_luo_claim(format, data, size, &pass)) {
+		assert(!nr_got && !count(CLAIMED) && !count(TAKEN) && nr_managed == managed);
 		return;
-	if (is_retrieved && !memfd_luo_claim(in))
-		use_file(in);
-	else
-		memfd_luo_put_folios(in);
-	memfd_luo_in_free(in);
-	assert(!is_leaking());
+	}
+	memfd_luo_drop(format, data, false);
+	for (i = 0; i < nr_got; i++) {
+		pages += got[i].nr;
+		key = luo_page_key(luo_extent_end(&got[i]) - 1, &order);
+		assert(key < luo_extent_end(&got[i]) && key + (1ul << order) >= luo_extent_end(&got[i]));
+		luo_extent_free(&got[i]);
+	}
+	assert(pages == pass.nr_pages && !count(CLAIMED) && !count(TAKEN));
+	/* What told of the file is, too. */
+	assert(nr_managed >= managed + (long)pages);
+}
+
+static void discard(const struct memfd_luo_format *format, u64 data, u64 size)
+{
+	struct memfd_luo_pass pass = {};
+	unsigned int nr = count(FREED);
+
+	if (memfd_luo_claim(format, data, size, &pass)) {
+		assert(!count(CLAIMED) && count(FREED) == nr);
+		return;
+	}
+	memfd_luo_drop(format, data, true);
+	assert(!count(CLAIMED) && !count(TAKEN) && count(FREED) >= nr + pass.nr_pages);
+}
+
+static void carry(const struct memfd_luo_format *format, u64 data, u64 size)
+{
+	struct memfd_luo_pass pass = {};
+	unsigned int nr = count(PRESERVED);
+	long managed = nr_managed;
+
+	if (!memfd_luo_claim(format, data, size, &pass)) {
+		if (!memfd_luo_hold(format, data)) {
+			assert(nr_held >= pass.nr_pages);
+			memfd_luo_unhold(format, data);
+		}
+		assert(!nr_held);
+		memfd_luo_unclaim(format, data, &pass);
+	}
+	assert(count(PRESERVED) == nr && !count(CLAIMED) && nr_managed == managed);
+}
+
+static void read_memfd(const struct memfd_luo_format *format, u64 data,
+		       void (*use)(const struct memfd_luo_format *format, u64 data, u64 size))
+{
+	struct memfd_luo_meta meta;
+
+	if (!format->load(format, data, &meta))
+		use(format, data, meta.size);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	int i;
+	static const struct memfd_luo_format *const formats[] = { &memfd_luo_v2, &memfd_luo_v3, &memfd_luo_v4 };
+	static void (*const uses[])(const struct memfd_luo_format *, u64, u64) = { retrieve, retrieve, discard, carry };
+	unsigned int i, j;
 
-	for (i = 0; i < 4; i++) {
-		memory_load(data, size);
-		read_memfd(BASE, i / 2, i % 2);
-		if (i / 2)
-			read_memfd(BASE + MEMFD_V3_SER_SIZE, true, i % 2);
-		memory_unload();
+	for (i = 0; i < ARRAY_SIZE(formats); i++) {
+		for (j = 0; j < ARRAY_SIZE(uses); j++) {
+			/* The second time there is less memory for both. */
+			got_limit = hold_limit = j % 2 ? 2 : MAX_PAGES;
+			memory_load(data, size);
+			read_memfd(formats[i], BASE, uses[j]);
+			if (i)
+				read_memfd(formats[i], BASE + MEMFD_V3_SER_SIZE, uses[j]);
+			memory_unload();
+		}
 	}
 	return 0;
 }

@@ -26,12 +26,16 @@ static struct memory_page {
 
 static unsigned int nr_memory;
 
+/* What counts as memory of the machine since it was claimed, in pages */
+static long nr_managed;
+
 static void memory_load(const u8 *data, size_t size)
 {
 	unsigned int order, given, i;
 	u8 *mem;
 
 	nr_memory = 0;
+	nr_managed = 0;
 	for (; size >= 3; data += given, size -= given) {
 		order = data[0] % 4;
 		given = data[1] | data[2] << 8;
@@ -98,25 +102,63 @@ int kho_preserved_order(phys_addr_t phys)
 	return page && page->state == PRESERVED ? page->order : -ENOENT;
 }
 
-bool kho_claim(phys_addr_t phys, unsigned int order)
-{
-	if (kho_preserved_order(phys) != (int)order)
-		return false;
-	memory_at(phys)->state = CLAIMED;
-	return true;
-}
-
-void kho_unclaim(phys_addr_t phys, unsigned int order)
-{
-	assert(memory_at(phys)->state == CLAIMED && memory_at(phys)->order == (int)order);
-	memory_at(phys)->state = PRESERVED;
-}
-
-void *liveupdate_preserved_data(u64 phys, u64 size)
+int kho_claim(phys_addr_t phys)
 {
 	int order = kho_preserved_order(phys);
 
-	return order >= 0 && size <= PAGE_SIZE << order ? memory_at(phys)->mem : NULL;
+	if (order >= 0)
+		memory_at(phys)->state = CLAIMED;
+	return order;
+}
+
+int kho_claimed_order(phys_addr_t phys)
+{
+	struct memory_page *page = memory_at(phys);
+
+	return page && page->state == CLAIMED ? page->order : -ENOENT;
+}
+
+unsigned int kho_unclaim(phys_addr_t phys)
+{
+	assert(memory_at(phys)->state == CLAIMED);
+	memory_at(phys)->state = PRESERVED;
+	return memory_at(phys)->order;
+}
+
+/* Anywhere in memory that is there */
+void *phys_to_virt(u64 phys)
+{
+	u64 n = (phys - BASE) / PAGE_SIZE;
+
+	assert(phys >= BASE && n < nr_memory && memory[n].mem);
+	return memory[n].mem + phys % PAGE_SIZE;
+}
+
+struct page *pfn_to_page(unsigned long pfn)
+{
+	return phys_to_virt(PFN_PHYS(pfn));
+}
+
+void adjust_managed_page_count(struct page *page, long nr)
+{
+	nr_managed += nr;
+}
+
+/* What is preserved again, in pages, of which there may be no memory for more */
+static unsigned int nr_held, hold_limit;
+
+int kho_preserve_pages(struct page *page, unsigned long nr)
+{
+	if (nr_held + nr > hold_limit)
+		return -ENOMEM;
+	nr_held += nr;
+	return 0;
+}
+
+void kho_unpreserve_pages(struct page *page, unsigned long nr)
+{
+	assert(nr_held >= nr);
+	nr_held -= nr;
 }
 
 /* The kernel warns of what KHO does not have, and so does this. */
@@ -144,6 +186,12 @@ struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr)
 	return memory_take(phys, true);
 }
 
+struct page *kho_restore_claimed(phys_addr_t phys, bool is_folio)
+{
+	kho_unclaim(phys);
+	return memory_take(phys, !is_folio);
+}
+
 void folio_put(struct folio *folio)
 {
 	struct memory_page *page = memory_page_of(folio);
@@ -158,9 +206,25 @@ void folio_put(struct folio *folio)
 		memory_free(page + i);
 }
 
+void put_page(struct page *page)
+{
+	folio_put((struct folio *)page);
+}
+
 void kho_restore_free(void *p)
 {
 	folio_put(kho_restore_folio(BASE + (memory_page_of(p) - memory) * PAGE_SIZE));
 }
+
+/* What only writing needs is nowhere. */
+#pragma weak folio_address
+#pragma weak folio_alloc
+#pragma weak folio_nr_pages
+#pragma weak folio_order
+#pragma weak get_order
+#pragma weak kho_preserve_folio
+#pragma weak kho_unpreserve_free
+
+#include "../../kernel/liveupdate/luo_buf.c"
 
 #endif /* _FUZZ_MEMORY_H */

@@ -24,6 +24,8 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 typedef uint64_t phys_addr_t;
 typedef unsigned int gfp_t;
+typedef unsigned long pgoff_t;
+typedef struct { unsigned long val; } softleaf_t;
 
 #define __packed	__attribute__((packed))
 #define __used		__attribute__((used))
@@ -34,13 +36,23 @@ typedef unsigned int gfp_t;
 #define PAGE_SHIFT	12
 #define PAGE_SIZE	(1ul << PAGE_SHIFT)
 #define PFN_PHYS(pfn)	((phys_addr_t)(pfn) << PAGE_SHIFT)
+#define PHYS_PFN(phys)	((phys) >> PAGE_SHIFT)
+#define PHYS_ADDR_MAX	UINT64_MAX
+#define BITS_PER_LONG	64
 #define BITS_PER_BYTE	8
 #define DECLARE_BITMAP(name, bits) unsigned long name[(bits) / 64]
 #define BIT(n)		(1ul << (n))
 #define U8_MAX		UINT8_MAX
 #define U64_MAX		UINT64_MAX
 #define S_IALLUGO	07777
-#define min_t(type, a, b) ((type)(a) < (type)(b) ? (type)(a) : (type)(b))
+#define min(a, b)	((a) < (b) ? (a) : (b))
+#define max(a, b)	((a) > (b) ? (a) : (b))
+#define MIN(a, b)	min(a, b)
+#define min_t(type, a, b) min((type)(a), (type)(b))
+#define round_down(x, a) ((x) / (a) * (a))
+#define likely(x)	(x)
+#define unlikely(x)	(x)
+#define offset_in_page(p) ((unsigned long)(p) % PAGE_SIZE)
 #define ALIGN(x, a)	(((x) + (a) - 1) / (a) * (a))
 #define IS_ALIGNED(x, a) ((x) % (a) == 0)
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
@@ -62,18 +74,28 @@ struct rw_semaphore { int dummy; };
 struct rcu_head { int dummy; };
 struct work_struct { int dummy; };
 struct blocking_notifier_head { int dummy; };
+typedef struct { int dummy; } spinlock_t;
+typedef struct { int dummy; } wait_queue_head_t;
+typedef struct { int counter; } atomic_t;
 typedef struct { int dummy; } wait_queue_entry_t;
 typedef struct { long counter; } atomic_long_t;
 struct file;
+struct inode;
 struct pid;
+struct kho_vmalloc;
 
 bool list_empty(const struct list_head *head);
 #define DEFINE_MUTEX(name)	struct mutex name
+#define DEFINE_CLASS(name, ...)	struct __class_##name;
 #define guard(kind)		(void)
 #define scoped_guard(kind, lock) for (int __once = 1; __once; __once = 0)
 #define READ_ONCE(x)		(x)
 #define WRITE_ONCE(x, value)	((x) = (value))
+#define lockdep_assert_held(lock) ((void)(lock))
+#define lockdep_assert_held_write(lock) ((void)(lock))
+#define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
 #define EXPORT_SYMBOL_GPL(name)	struct __exported_##name
+#define LIST_HEAD(name)		struct list_head name
 #define luo_list_entry(at, type) ((type *)((char *)(at) - offsetof(type, list)))
 #define list_for_each_entry(pos, head, member)				\
 	for (pos = luo_list_entry((head)->next, typeof(*pos));		\
@@ -127,10 +149,49 @@ struct kernel_param_ops {
 	static const void *const __param_##name __used = (ops)
 
 /* Reading; a page, and a folio, is where its memory is. */
-struct page;
+struct page {
+	union {
+		char byte[PAGE_SIZE];
+		struct {
+			unsigned long private;
+			struct list_head lru;
+		};
+	};
+};
 int kho_preserved_order(phys_addr_t phys);
-bool kho_claim(phys_addr_t phys, unsigned int order);
-void kho_unclaim(phys_addr_t phys, unsigned int order);
+int kho_claimed_order(phys_addr_t phys);
+int kho_claim(phys_addr_t phys);
+unsigned int kho_unclaim(phys_addr_t phys);
+struct page *kho_restore_claimed(phys_addr_t phys, bool is_folio);
+struct page *pfn_to_page(unsigned long pfn);
+void *phys_to_virt(u64 phys);
+void put_page(struct page *page);
+int kho_preserve_pages(struct page *page, unsigned long nr);
+void kho_unpreserve_pages(struct page *page, unsigned long nr);
+/* A page has failed whose last byte says so. */
+#define CONFIG_MEMORY_FAILURE
+static long num_poisoned_pages = 1;
+#define atomic_long_read(p)	(*(p))
+#define PageHWPoison(page)	((page)->byte[PAGE_SIZE - 1] == 'P')
+/* Every other page is of another zone. */
+#define page_zone(page)		((uintptr_t)(page) >> PAGE_SHIFT & 1)
+void adjust_managed_page_count(struct page *page, long nr);
+
+/* Writing, of memfds */
+void *__vcalloc(size_t n, size_t size, int gfp);
+void *__vmalloc(size_t size, int gfp);
+void vfree(const void *p);
+int kho_preserve_vmalloc(void *p, struct kho_vmalloc *kv);
+void kho_unpreserve_vmalloc(struct kho_vmalloc *kv);
+struct page *virt_to_page(const void *p);
+void set_page_private(struct page *page, unsigned long private);
+unsigned long find_first_zero_bit(const unsigned long *bits, unsigned long nr);
+void list_add(struct list_head *entry, struct list_head *head);
+void list_del(struct list_head *entry);
+void list_del_init(struct list_head *entry);
+#define list_first_entry_or_null(head, type, member) ((type *)NULL)
+#define __set_bit(bit, bits)	(*(bits) |= 1ul << (bit))
+#define __clear_bit(bit, bits)	(*(bits) &= ~(1ul << (bit)))
 struct folio *kho_restore_folio(phys_addr_t phys);
 struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr);
 struct folio *pfn_folio(unsigned long pfn);

@@ -36,6 +36,13 @@ static const char usage_text[] =
 	"\n"
 	"CALLS of each of PROCESSES. Prints how many calls were made, and how many of them succeeded.\n";
 
+/* Counted where a call is made, by all processes together, and by this one */
+static struct counts {
+	unsigned long calls;
+	unsigned long succeeded;
+} *counts;
+static unsigned long calls_here;
+
 static uint64_t state;
 
 static uint64_t any(void)
@@ -52,12 +59,22 @@ static unsigned int below(unsigned int end)
 	return any() % end;
 }
 
+/* A call was made, which returned @ret. */
+static int made(long ret)
+{
+	calls_here++;
+	__atomic_fetch_add(&counts->calls, 1, __ATOMIC_RELAXED);
+	if (ret >= 0)
+		__atomic_fetch_add(&counts->succeeded, 1, __ATOMIC_RELAXED);
+	return ret;
+}
+
 /* What fails with one of these was told why. */
 static void check_errno(const char *what)
 {
 	static const int known[] = {
-		E2BIG, EACCES, EAGAIN, EBADF, EBUSY, EEXIST, EFAULT, EINVAL, EMFILE, ENAMETOOLONG, ENODEV, ENOENT,
-		ENOTEMPTY, ENOTTY, EOPNOTSUPP, EPERM, ESRCH,
+		E2BIG, EACCES, EAGAIN, EBADF, EBUSY, EDQUOT, EEXIST, EFAULT, EINVAL, EMFILE, ENAMETOOLONG, ENODEV,
+		ENOENT, ENOEXEC, ENOTEMPTY, ENOTTY, EOPNOTSUPP, EPERM, ESRCH,
 	};
 	size_t i;
 
@@ -177,19 +194,16 @@ static void any_dir(char *path, size_t size)
 	snprintf(path, size, CONFIGFS "/sessions/%s", name);
 }
 
-static int fuzz_dir(void)
+static void fuzz_dir(void)
 {
 	char path[2 * MAX_INPUT];
-	int ret;
 
 	any_dir(path, sizeof(path));
-	ret = below(3) ? mkdir(path, 0755) : rmdir(path);
-	if (ret)
+	if (made(below(3) ? mkdir(path, 0755) : rmdir(path)))
 		check_errno(path);
-	return !ret;
 }
 
-static int fuzz_attribute(void)
+static void fuzz_attribute(void)
 {
 	unsigned char buf[MAX_INPUT];
 	const char *path;
@@ -197,22 +211,24 @@ static int fuzz_attribute(void)
 	ssize_t ret;
 	int fd;
 
-	if (!below(8))
-		return fuzz_dir();
+	if (!below(8)) {
+		fuzz_dir();
+		return;
+	}
 	path = attrs[below(nr_attrs)];
 	fd = open(path, below(8) ? O_WRONLY : O_RDONLY);
 	if (fd < 0) {
+		made(fd);
 		check_errno(path);
-		return 0;
+		return;
 	}
 	len = any_input(buf);
 	if (is_kept(path) && strstr(path, "/finish") && len && (buf[0] == '1' || buf[0] == 'd'))
 		buf[0] = '2';
 	ret = fcntl(fd, F_GETFL) & O_WRONLY ? write(fd, buf, len) : read(fd, buf, sizeof(buf));
-	if (ret < 0)
+	if (made(ret) < 0)
 		check_errno(path);
 	close(fd);
-	return ret >= 0;
 }
 
 /* Ioctls */
@@ -266,7 +282,7 @@ static size_t any_arg(union any_arg *arg, int fd)
 	return size;
 }
 
-static int fuzz_ioctl(void)
+static void fuzz_ioctl(void)
 {
 	static const unsigned char numbers[] = { 0x00, 0x01, 0x40, 0x41, 0x42, 0x43 };
 	unsigned long cmd = _IO(0xba, numbers[below(ARRAY_SIZE(numbers))]);
@@ -280,7 +296,7 @@ static int fuzz_ioctl(void)
 	if (!below(16)) {
 		close(sessions[slot]);
 		sessions[slot] = -1;
-		return 0;
+		return;
 	}
 	if (!below(8))
 		cmd ^= any() >> below(64);
@@ -289,14 +305,14 @@ static int fuzz_ioctl(void)
 		user = (char *)(any() >> below(64));
 	/* A retrieved session that is finished is gone; one that is to be kept is not named here. */
 	if (is_kept(arg.session.name))
-		return 0;
-	ret = ioctl(fd, cmd, user);
+		return;
+	ret = made(ioctl(fd, cmd, user));
 	if (ret < 0) {
 		check_errno("ioctl");
-		return 0;
+		return;
 	}
 	if (user != page_end - size || size < 8)
-		return 1;
+		return;
 	memcpy(&arg, user, size);
 	if (fd == device) {
 		close(sessions[slot]);
@@ -304,7 +320,6 @@ static int fuzz_ioctl(void)
 	} else if (cmd == _IO(0xba, 0x41)) {
 		close(arg.file.fd);
 	}
-	return 1;
 }
 
 /* Files that can be preserved, and are meant by most of the numbers: others take their place */
@@ -338,8 +353,9 @@ static void open_device(void)
 
 int main(int argc, char **argv)
 {
-	int (*fuzz)(void), processes, i, status, failed = 0;
-	unsigned long calls, call, *succeeded;
+	int processes, i, status, failed = 0;
+	unsigned long calls, tries;
+	void (*fuzz)(void);
 
 	if (argc != 5) {
 		fputs(usage_text, stderr);
@@ -347,8 +363,8 @@ int main(int argc, char **argv)
 	}
 	processes = atoi(argv[2]);
 	calls = strtoul(argv[3], NULL, 0);
-	succeeded = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (succeeded == MAP_FAILED)
+	counts = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (counts == MAP_FAILED)
 		err(1, "mmap");
 	fuzz = fuzz_attribute;
 	if (!strcmp(argv[1], "ioctls")) {
@@ -360,17 +376,17 @@ int main(int argc, char **argv)
 			continue;
 		state = strtoull(argv[4], NULL, 0) * 1000 + i;
 		setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 64, 64 });
-		for (call = 0; call < calls; call++) {
-			if (call % 256 == 0) {
+		for (tries = 0; calls_here < calls; tries++) {
+			if (tries % 256 == 0) {
 				open_files();
 				find_attrs();
 			}
-			__atomic_fetch_add(succeeded, fuzz(), __ATOMIC_RELAXED);
+			fuzz();
 		}
 		exit(0);
 	}
 	while (wait(&status) > 0)
 		failed |= status;
-	printf("%lu calls, %lu succeeded\n", processes * calls, *succeeded);
+	printf("%lu calls, %lu succeeded\n", counts->calls, counts->succeeded);
 	return !!failed;
 }

@@ -10,13 +10,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/userfaultfd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #ifndef F_SEAL_EXEC
@@ -32,7 +36,7 @@
 #endif
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define CHUNK (1 << 20)
+#define CHUNK (2 << 20)
 #define MAX_RANGES 256
 
 static const char usage_text[] =
@@ -40,6 +44,9 @@ static const char usage_text[] =
 	"       luo-hold check FILE...\n"
 	"       luo-hold preserve PATH COUNT FILE\n"
 	"       luo-hold retrieve PATH COUNT FILE\n"
+	"       luo-hold runs FILE...\n"
+	"       luo-hold frames FILE\n"
+	"       luo-hold poison FILE\n"
 	"       luo-hold fill FILE\n"
 	"       luo-hold filled FILE\n"
 	"\n"
@@ -51,6 +58,9 @@ static const char usage_text[] =
 	"          make FILE and write it to PATH/fd. Adds the number to the seed.\n"
 	"retrieve  the other end of it: get each file from PATH/fd and check it\n"
 	"          With a COUNT of 1 both print what the file is.\n"
+	"runs      print in how many runs of pages that follow each other in memory the files lie\n"
+	"frames    print the number of each page frame that a FILE, or its part, lies in\n"
+	"poison    have the kernel take the part of a FILE for memory that is broken, as a machine check would\n"
 	"fill      write an open FILE page by page, by turns through write(2) and a mapping, and note in\n"
 	"          its first eight bytes how far it is\n"
 	"filled    check that a FILE was filled as far as it says, and print how far that is\n"
@@ -58,6 +68,7 @@ static const char usage_text[] =
 	"FILE is a type and KEY=VALUE pairs, all joined by commas. Types:\n"
 	"  memfd                 memfd_create(2)\n"
 	"  tmpfs, linked         a file on /dev/shm, unlinked at once or left there\n"
+	"  tmpfile               one that has no name yet and can be given one, O_TMPFILE\n"
 	"  dir, pipe, socket, path (opened with O_PATH), null\n"
 	"  pidfd, proc           a pidfd or the /proc directory of pid=PID\n"
 	"  open                  what path=PATH names; with fd=FD alone, FD as inherited\n"
@@ -72,7 +83,11 @@ static const char usage_text[] =
 	"                        check through a pipe, or with O_DIRECT\n"
 	"  via=collapse          the same as via=mmap, having asked for a huge page there before\n"
 	"  via=scattered         write page by page, and allocate another between each two, given back at the end\n"
+	"  via=shuffled          write page by page, no two neighbours in memory, and allocate another after each 64\n"
+	"  via=uffd              write through userfaultfd(2), into holes; without a seed zeros\n"
 	"  pos=N                 the file position\n"
+	"  append=0, append=1    O_APPEND\n"
+	"  acl=UID               a POSIX ACL that lets this user read\n"
 	"  seals=S+S             seal shrink grow write future_write exec; check: none for none at all\n"
 	"  flags=F+F             of memfd_create: cloexec sealing hugetlb noexec exec; default: sealing\n"
 	"  name=NAME             of a memfd or a file on tmpfs\n"
@@ -111,6 +126,8 @@ enum via {
 	VIA_DIRECT,
 	VIA_COLLAPSE,
 	VIA_SCATTERED,
+	VIA_SHUFFLED,
+	VIA_UFFD,
 };
 
 static const struct word vias[] = {
@@ -120,6 +137,8 @@ static const struct word vias[] = {
 	{ "direct", VIA_DIRECT },
 	{ "collapse", VIA_COLLAPSE },
 	{ "scattered", VIA_SCATTERED },
+	{ "shuffled", VIA_SHUFFLED },
+	{ "uffd", VIA_UFFD },
 	{}
 };
 
@@ -140,6 +159,8 @@ struct file {
 	int64_t pos;
 	int64_t seals;
 	int64_t flags;
+	int64_t append;
+	int64_t acl;
 	int maps_data;
 	int is_partial;
 	enum via via;
@@ -204,7 +225,8 @@ static void parse_file(struct file *file, const char *arg)
 {
 	char *text = strdup(arg), *key, *value;
 
-	*file = (struct file){ .fd = -1, .pid = -1, .size = -1, .seed = -1, .pos = -1, .seals = -1, .flags = -1 };
+	*file = (struct file){ .fd = -1, .pid = -1, .size = -1, .seed = -1, .pos = -1, .seals = -1, .flags = -1,
+			       .append = -1, .acl = -1 };
 	file->type = strsep(&text, ",");
 	file->name = "luo-hold";
 	while ((key = strsep(&text, ","))) {
@@ -226,6 +248,10 @@ static void parse_file(struct file *file, const char *arg)
 			file->seed = parse_number(value);
 		else if (!strcmp(key, "pos"))
 			file->pos = parse_number(value);
+		else if (!strcmp(key, "append"))
+			file->append = parse_number(value);
+		else if (!strcmp(key, "acl"))
+			file->acl = parse_number(value);
 		else if (!strcmp(key, "seals"))
 			file->seals = parse_words(seals, value);
 		else if (!strcmp(key, "flags"))
@@ -243,29 +269,63 @@ static void parse_file(struct file *file, const char *arg)
 	}
 }
 
-/* The content: 64-bit word number @index of what @seed stands for (splitmix64). */
-static uint64_t pattern(uint64_t seed, uint64_t index)
-{
-	uint64_t z = (seed << 40) + index + 0x9e3779b97f4a7c15;
+/*
+ * The content: 64-bit words in arithmetic progression, which an emulated machine computes as fast as it reads them.
+ * Both constants are odd and random: no word is where it could be taken for one of another place or another seed.
+ */
+#define PATTERN_STEP 0x9e3779b97f4a7c15u
 
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-	return z ^ (z >> 31);
+static uint64_t pattern(int64_t seed, uint64_t index)
+{
+	return seed < 0 ? 0 : seed * 0xbf58476d1ce4e5b9u + (index + 1) * PATTERN_STEP;
 }
 
-/* @buf gets what lies from @offset, a multiple of 8, on; @len is rounded up to that. */
-static void fill(void *buf, uint64_t offset, size_t len, int64_t seed)
+static unsigned char pattern_byte(int64_t seed, uint64_t offset)
 {
-	uint64_t *words = buf;
-	size_t i;
+	uint64_t word = pattern(seed, offset / 8);
 
-	for (i = 0; i < (len + 7) / 8; i++)
-		words[i] = seed < 0 ? 0 : pattern(seed, offset / 8 + i);
+	return ((unsigned char *)&word)[offset % 8];
+}
+
+/* @buf gets what lies from @offset on. */
+static void fill(char *buf, uint64_t offset, size_t len, int64_t seed)
+{
+	uint64_t step = seed < 0 ? 0 : PATTERN_STEP, word;
+	size_t i = 0;
+
+	for (; i < len && (offset + i) % 8; i++)
+		buf[i] = pattern_byte(seed, offset + i);
+	word = pattern(seed, (offset + i) / 8);
+	for (; len - i >= 8; i += 8, word += step)
+		memcpy(buf + i, &word, 8);
+	for (; i < len; i++)
+		buf[i] = pattern_byte(seed, offset + i);
+}
+
+/* Compare @buf with what lies from @offset on. Returns the number of bytes before the first that is different. */
+static size_t compare(const char *buf, uint64_t offset, size_t len, int64_t seed)
+{
+	uint64_t step = seed < 0 ? 0 : PATTERN_STEP, word, have;
+	size_t i = 0;
+
+	for (; i < len && (offset + i) % 8; i++)
+		if ((unsigned char)buf[i] != pattern_byte(seed, offset + i))
+			return i;
+	word = pattern(seed, (offset + i) / 8);
+	for (; len - i >= 8; i += 8, word += step) {
+		memcpy(&have, buf + i, 8);
+		if (have != word)
+			break;
+	}
+	for (; i < len; i++)
+		if ((unsigned char)buf[i] != pattern_byte(seed, offset + i))
+			return i;
+	return len;
 }
 
 static size_t chunk(uint64_t offset, uint64_t end)
 {
-	/* Up to a multiple of CHUNK: only the first offset may be no multiple of 8. */
+	/* Up to a multiple of CHUNK, so that a mapping of it begins in its first page. */
 	size_t len = CHUNK - offset % CHUNK;
 
 	return end - offset < len ? end - offset : len;
@@ -287,27 +347,30 @@ static void collapse(int fd, uint64_t offset)
 	munmap(area, 2 * size);
 }
 
-static void copy_mapped(int fd, char *to, const char *from, size_t len, uint64_t offset, enum via via)
+/* What lies from @offset on, mapped; unmap() it. */
+static char *map(int fd, size_t len, uint64_t offset, int prot, enum via via)
 {
-	int prot = to ? PROT_READ : PROT_READ | PROT_WRITE;
 	uint64_t in_page = offset % 4096;
-	char *map;
+	char *start;
 
 	if (via == VIA_COLLAPSE)
 		collapse(fd, offset);
-	map = mmap(NULL, len + in_page, prot, MAP_SHARED, fd, offset - in_page);
-	if (map == MAP_FAILED)
+	start = mmap(NULL, len + in_page, prot, MAP_SHARED, fd, offset - in_page);
+	if (start == MAP_FAILED)
 		err(1, "mmap at %" PRIu64, offset);
-	memcpy(to ?: map + in_page, from ?: map + in_page, len);
-	munmap(map, len + in_page);
+	return start + in_page;
 }
 
-static void put(int fd, const char *buf, size_t len, uint64_t offset, enum via via)
+static void unmap(char *start, size_t len)
 {
-	if (via == VIA_MMAP || via == VIA_COLLAPSE)
-		copy_mapped(fd, NULL, buf, len, offset, via);
-	else if (pwrite(fd, buf, len, offset) != (ssize_t)len)
-		err(1, "write at %" PRIu64, offset);
+	uint64_t in_page = (uintptr_t)start % 4096;
+
+	munmap(start - in_page, len + in_page);
+}
+
+static int is_mapped(enum via via)
+{
+	return via == VIA_MMAP || via == VIA_COLLAPSE;
 }
 
 /* Through a pipe, which holds 64 KiB */
@@ -349,10 +412,6 @@ static ssize_t get_direct(int fd, char *buf, size_t len, uint64_t offset)
 static ssize_t get(int fd, char *buf, size_t len, uint64_t offset, enum via via)
 {
 	switch (via) {
-	case VIA_MMAP:
-	case VIA_COLLAPSE:
-		copy_mapped(fd, buf, NULL, len, offset, via);
-		return len;
 	case VIA_SPLICE:
 		return get_spliced(fd, buf, len, offset);
 	case VIA_DIRECT:
@@ -380,12 +439,85 @@ static void close_spacer(void)
 	spacer = -1;
 }
 
+static void write_part(int fd, size_t len, uint64_t offset, int64_t seed, enum via via)
+{
+	static char buf[CHUNK];
+	char *mapped;
+
+	if (is_mapped(via)) {
+		mapped = map(fd, len, offset, PROT_READ | PROT_WRITE, via);
+		fill(mapped, offset, len, seed);
+		unmap(mapped, len);
+	} else {
+		fill(buf, offset, len, seed);
+		if (pwrite(fd, buf, len, offset) != (ssize_t)len)
+			err(1, "write at %" PRIu64, offset);
+	}
+}
+
+/* As whoever migrates a process does it: the page is made by one that is not faulting. */
+static void write_uffd(int fd, struct range range, int64_t seed)
+{
+	size_t len = range.end - range.start;
+	char *mapped = map(fd, len, range.start, PROT_READ | PROT_WRITE, VIA_MMAP);
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { (uintptr_t)mapped, len },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	struct uffdio_zeropage zero = { .range = reg.range };
+	struct uffdio_copy copy = { .dst = (uintptr_t)mapped, .len = len };
+	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	char *from;
+
+	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api) || ioctl(uffd, UFFDIO_REGISTER, &reg))
+		err(1, "userfaultfd");
+	if (seed < 0) {
+		if (ioctl(uffd, UFFDIO_ZEROPAGE, &zero))
+			err(1, "zero page at %" PRIu64, range.start);
+	} else {
+		from = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (from == MAP_FAILED)
+			err(1, "map");
+		fill(from, range.start, len, seed);
+		copy.src = (uintptr_t)from;
+		if (ioctl(uffd, UFFDIO_COPY, &copy))
+			err(1, "copy to %" PRIu64, range.start);
+		munmap(from, len);
+	}
+	close(uffd);
+	unmap(mapped, len);
+}
+
+/* Pages are allocated one after the other, most of them: neighbours in memory get places in the file far apart. */
+static void write_shuffled(int fd, struct range range, int64_t seed)
+{
+	uint64_t count = (range.end - range.start) / 4096, page = 0, i;
+	/* A prime: this comes by each page once, unless @count is a multiple. */
+	const uint64_t step = 10007;
+
+	if (range.start % 4096 || range.end % 4096 || !(count % step))
+		errx(2, "cannot be shuffled: %" PRIu64 " to %" PRIu64, range.start, range.end);
+	for (i = 0; i < count; i++, page = (page + step) % count) {
+		write_part(fd, 4096, range.start + page * 4096, seed, VIA_WRITE);
+		if (i % 64 == 63)
+			put_spacer(i * 4096);
+	}
+}
+
 static void write_range(int fd, struct range range, int64_t seed, enum via via)
 {
-	static uint64_t buf[CHUNK / 8 + 1];
-	uint64_t offset, head;
+	uint64_t offset;
 	size_t len;
 
+	if (via == VIA_SHUFFLED) {
+		write_shuffled(fd, range, seed);
+		return;
+	}
+	if (via == VIA_UFFD) {
+		write_uffd(fd, range, seed);
+		return;
+	}
 	for (offset = range.start; offset < range.end; offset += len) {
 		len = chunk(offset, range.end);
 		if (via == VIA_SCATTERED) {
@@ -393,9 +525,7 @@ static void write_range(int fd, struct range range, int64_t seed, enum via via)
 				len = 4096 - offset % 4096;
 			put_spacer(offset);
 		}
-		head = offset % 8;
-		fill(buf, offset - head, len + head, seed);
-		put(fd, (char *)buf + head, len, offset, via);
+		write_part(fd, len, offset, seed, via);
 	}
 }
 
@@ -403,32 +533,34 @@ static void write_range(int fd, struct range range, int64_t seed, enum via via)
 static int check_range(int fd, struct range range, int64_t seed, enum via via)
 {
 	/* O_DIRECT wants it aligned */
-	static uint64_t want[CHUNK / 8 + 1], have[CHUNK / 8 + 1] __attribute__((aligned(4096)));
-	uint64_t offset, head;
-	char *a, *b;
-	size_t len, i;
+	static char buf[CHUNK] __attribute__((aligned(4096)));
+	uint64_t offset;
+	size_t len, same;
 	ssize_t got;
+	char *have;
 
 	for (offset = range.start; offset < range.end; offset += len) {
 		len = chunk(offset, range.end);
-		head = offset % 8;
-		fill(want, offset - head, len + head, seed);
-		a = (char *)want + head;
-		b = (char *)have + head;
-		got = get(fd, b, len, offset, via);
+		have = buf;
+		got = len;
+		if (is_mapped(via))
+			have = map(fd, len, offset, PROT_READ, via);
+		else
+			got = get(fd, buf, len, offset, via);
 		if (got < 0)
 			err(1, "read at %" PRIu64, offset);
 		if ((size_t)got != len) {
 			warnx("ends at %" PRIu64 ", expected to reach %" PRIu64, offset + got, range.end);
 			return -1;
 		}
-		if (memcmp(a, b, len)) {
-			for (i = 0; a[i] == b[i]; i++)
-				;
-			warnx("byte %" PRIu64 " is 0x%02x, expected 0x%02x", offset + i, (unsigned char)b[i],
-			      (unsigned char)a[i]);
+		same = compare(have, offset, len, seed);
+		if (same != len) {
+			warnx("byte %" PRIu64 " is 0x%02x, expected 0x%02x", offset + same, (unsigned char)have[same],
+			      pattern_byte(seed, offset + same));
 			return -1;
 		}
+		if (is_mapped(via))
+			unmap(have, len);
 	}
 	return 0;
 }
@@ -474,6 +606,8 @@ static int open_file(const struct file *file)
 			unlink(path);
 		return fds[0];
 	}
+	if (!strcmp(file->type, "tmpfile"))
+		return open("/dev/shm", O_RDWR | O_TMPFILE, 0600);
 	if (!strcmp(file->type, "dir"))
 		return open("/tmp", O_RDONLY | O_DIRECTORY);
 	if (!strcmp(file->type, "path"))
@@ -497,6 +631,24 @@ static int open_file(const struct file *file)
 	errx(2, "not a type: %s", file->type);
 }
 
+/* The owner and @uid read and write, nobody else anything. */
+static void set_acl(int fd, uint32_t uid)
+{
+	const struct {
+		uint32_t version;
+		struct {
+			uint16_t tag;
+			uint16_t perm;
+			uint32_t id;
+		} entry[5];
+	} acl = {
+		2, { { 0x01, 6, -1 }, { 0x02, 4, uid }, { 0x04, 0, -1 }, { 0x10, 4, -1 }, { 0x20, 0, -1 } }
+	};
+
+	if (fsetxattr(fd, "system.posix_acl_access", &acl, sizeof(acl), 0))
+		err(1, "acl");
+}
+
 static int make_file(const struct file *file, int64_t seed)
 {
 	int fd = move_fd(open_file(file), file->fd);
@@ -513,6 +665,10 @@ static int make_file(const struct file *file, int64_t seed)
 		err(1, "seek");
 	if (file->seals >= 0 && fcntl(fd, F_ADD_SEALS, (int)file->seals))
 		err(1, "seal");
+	if (file->acl >= 0)
+		set_acl(fd, file->acl);
+	if (file->append >= 0 && fcntl(fd, F_SETFL, file->append ? O_APPEND : 0))
+		err(1, "append");
 	return fd;
 }
 
@@ -529,6 +685,7 @@ struct info {
 	struct stat st;
 	off_t pos;
 	int seals;
+	int append;
 	int nr_data;
 	struct range data[MAX_RANGES];
 };
@@ -540,6 +697,7 @@ static void get_info(int fd, struct info *info)
 	/* Looking for data moves the position of a file that others have open too: it is put back. */
 	info->pos = lseek(fd, 0, SEEK_CUR);
 	info->seals = fcntl(fd, F_GET_SEALS);
+	info->append = !!(fcntl(fd, F_GETFL) & O_APPEND);
 	info->nr_data = find_data(fd, info->data);
 	lseek(fd, info->pos, SEEK_SET);
 }
@@ -573,6 +731,7 @@ static int check_file(const struct file *file, int fd, int64_t seed)
 	ret |= differs("size", info.st.st_size, file->size);
 	ret |= differs("position", info.pos, file->pos);
 	ret |= differs("set of seals", info.seals, file->seals);
+	ret |= differs("O_APPEND", info.append, file->append);
 	if (!file->maps_data && !file->is_partial)
 		return ret | check_range(fd, (struct range){ 0, info.st.st_size }, seed, file->via);
 
@@ -706,6 +865,109 @@ static int cmd_retrieve(char **args)
 	return ret;
 }
 
+/* Call @func for the frame of each page in @range. */
+static void for_each_frame(int fd, struct range range, void (*func)(uint64_t frame))
+{
+	static uint64_t entries[CHUNK / 4096];
+	const uint64_t frame_bits = (1ULL << 55) - 1;
+	static int pagemap = -1;
+	uint64_t offset, i;
+	ssize_t bytes;
+	char *mapped;
+	size_t len;
+
+	if (pagemap < 0)
+		pagemap = open("/proc/self/pagemap", O_RDONLY);
+	for (offset = range.start & -4096; offset < range.end; offset += len) {
+		len = chunk(offset, range.end);
+		mapped = map(fd, len, offset, PROT_READ, VIA_MMAP);
+		if (madvise(mapped, len, MADV_POPULATE_READ))
+			err(1, "populate at %" PRIu64, offset);
+		bytes = (len + 4095) / 4096 * 8;
+		if (pread(pagemap, entries, bytes, (uintptr_t)mapped / 4096 * 8) != bytes)
+			err(1, "pagemap");
+		unmap(mapped, len);
+		for (i = 0; i * 4096 < len; i++) {
+			if (!(entries[i] & frame_bits))
+				errx(1, "no page at %" PRIu64, offset + i * 4096);
+			func(entries[i] & frame_bits);
+		}
+	}
+}
+
+static void for_each_frame_of(const char *arg, void (*func)(uint64_t frame))
+{
+	struct file file;
+	struct stat st;
+	int fd, i;
+
+	parse_file(&file, arg);
+	fd = open_file(&file);
+	if (fd < 0 || fstat(fd, &st))
+		err(1, "%s", arg);
+	for (i = 0; i < file.nr_data; i++)
+		for_each_frame(fd, file.data[i], func);
+	if (!file.maps_data && !file.is_partial)
+		for_each_frame(fd, (struct range){ 0, st.st_size }, func);
+}
+
+static uint64_t nr_runs;
+
+static void count_run(uint64_t frame)
+{
+	static uint64_t next;
+
+	nr_runs += frame != next;
+	next = frame + 1;
+}
+
+static int cmd_runs(char **args)
+{
+	for (; *args; args++)
+		for_each_frame_of(*args, count_run);
+	printf("%" PRIu64 "\n", nr_runs);
+	return 0;
+}
+
+static void print_frame(uint64_t frame)
+{
+	printf("%" PRIu64 "\n", frame);
+}
+
+static int cmd_frames(char **args)
+{
+	for_each_frame_of(args[0], print_frame);
+	return 0;
+}
+
+static void on_sigbus(int signal)
+{
+	(void)signal;
+}
+
+/* The kernel tells who has a page mapped that it takes for broken: us. */
+static int cmd_poison(char **args)
+{
+	struct file file;
+	uint64_t offset;
+	char *mapped;
+	int fd, i;
+
+	signal(SIGBUS, on_sigbus);
+	parse_file(&file, args[0]);
+	fd = open_file(&file);
+	for (i = 0; i < file.nr_data; i++) {
+		for (offset = file.data[i].start & -4096; offset < file.data[i].end; offset += 4096) {
+			mapped = map(fd, 4096, offset, PROT_READ, VIA_MMAP);
+			/* The page is poisoned also when it could not be taken away, or split off, as somebody holds it. */
+			if (madvise(mapped, 4096, MADV_HWPOISON) && errno != EBUSY && errno != EHWPOISON)
+				err(1, "poison at %" PRIu64, offset);
+			unmap(mapped, 4096);
+		}
+	}
+	return 0;
+}
+
 static int cmd_fill(char **args)
 {
 	uint64_t offset, *mark;
@@ -750,6 +1012,9 @@ static const struct {
 	{ "check", 1, 1 << 20, cmd_check },
 	{ "preserve", 3, 3, cmd_preserve },
 	{ "retrieve", 3, 3, cmd_retrieve },
+	{ "runs", 1, 1 << 20, cmd_runs },
+	{ "frames", 1, 1, cmd_frames },
+	{ "poison", 1, 1, cmd_poison },
 	{ "fill", 1, 1, cmd_fill },
 	{ "filled", 1, 1, cmd_filled },
 };

@@ -242,34 +242,65 @@ static void run(const char *script)
 		err(2, "run");
 }
 
-/* How many KiB the kernel has to keep free so that no more than @kib can be got. */
-static uint64_t all_but(uint64_t kib)
+/* The zones of memory, in KiB. What is in scratch areas is not for the kernel. */
+static struct zone {
+	uint64_t managed;
+	uint64_t have;
+} zones[32];
+static size_t nr_zones;
+static uint64_t all_managed;
+
+static void read_zones(void)
 {
-	uint64_t all = 0, most = 0, managed = 0, have = 0, value;
 	FILE *file = fopen("/proc/zoneinfo", "r");
+	struct zone *zone = NULL;
 	char line[256];
+	uint64_t pages;
 
 	if (!file)
 		err(2, "/proc/zoneinfo");
-	/* Each zone keeps its part of it: what can be got is in the largest one. Scratch areas are not for the kernel. */
+	all_managed = nr_zones = 0;
 	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, " managed %" SCNu64, &managed) == 1) {
-			all += managed;
-			if (managed > most) {
-				most = managed;
-				have = 0;
-			}
-		} else if (managed != most) {
-			continue;
-		} else if (sscanf(line, " nr_free_pages %" SCNu64, &value) == 1 ||
-			   sscanf(line, " count: %" SCNu64, &value) == 1) {
-			have += value;
-		} else if (sscanf(line, " nr_free_cma %" SCNu64, &value) == 1) {
-			have -= value;
+		if (sscanf(line, " managed %" SCNu64, &pages) == 1) {
+			if (nr_zones == sizeof(zones) / sizeof(*zones))
+				errx(2, "too many zones");
+			zone = &zones[nr_zones++];
+			*zone = (struct zone){ .managed = 4 * pages };
+			all_managed += zone->managed;
+		} else if (sscanf(line, " nr_free_pages %" SCNu64, &pages) == 1 ||
+			   sscanf(line, " count: %" SCNu64, &pages) == 1) {
+			zone->have += 4 * pages;
+		} else if (sscanf(line, " nr_free_cma %" SCNu64, &pages) == 1) {
+			zone->have -= 4 * pages;
 		}
 	}
 	fclose(file);
-	return (4 * have - kib) * all / most;
+}
+
+/* What can be got while so much is kept free. Each zone keeps its part of that, and small ones all they have. */
+static uint64_t can_be_got(uint64_t kept)
+{
+	uint64_t sum = 0, part;
+	struct zone *zone;
+
+	for (zone = zones; zone < zones + nr_zones; zone++) {
+		part = kept * zone->managed / all_managed;
+		if (zone->managed > all_managed / 8 && zone->have > part)
+			sum += zone->have - part;
+	}
+	return sum;
+}
+
+/* How many KiB the kernel has to keep free so that no more than @kib can be got. */
+static uint64_t all_but(uint64_t kib)
+{
+	uint64_t kept = 0, bit;
+
+	read_zones();
+	for (bit = 1 << 30; bit; bit >>= 1)
+		if (can_be_got(kept + bit) > kib)
+			kept += bit;
+	return kept + 1;
 }
 
 static void leave(const char *kib)

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -25,6 +26,7 @@
 
 static const char usage_text[] =
 	"usage: luo-proc pidfd PID FD COMMAND...\n"
+	"       luo-proc subreaper COMMAND...\n"
 	"       luo-proc leaderless\n"
 	"       luo-proc thread-exec COMMAND...\n"
 	"       luo-proc race FIRST SECOND ROUNDS\n"
@@ -32,6 +34,7 @@ static const char usage_text[] =
 	"       luo-proc kexec TIMES\n"
 	"\n"
 	"pidfd        become COMMAND, with a pidfd of PID as its descriptor FD\n"
+	"subreaper    become COMMAND, as the parent of all its descendants that lose theirs\n"
 	"leaderless   claim live update, and end the first thread; print \"alone\" and, when stdin ends, end\n"
 	"thread-exec  exec COMMAND from a thread that is not the first\n"
 	"race         two processes go for live update at the same time, ROUNDS times, each by writing \"owner\" or by\n"
@@ -111,6 +114,14 @@ static int cmd_pidfd(char **args)
 	err(127, "%s", args[2]);
 }
 
+static int cmd_subreaper(char **args)
+{
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1))
+		err(1, "prctl");
+	execvp(args[0], args);
+	err(127, "%s", args[0]);
+}
+
 static int cmd_leaderless(char **args)
 {
 	pthread_t thread;
@@ -166,10 +177,12 @@ static int claim(const char *how)
 
 static void runner(struct race *race, int who, const char *how, int rounds)
 {
+	const char *owner, *mine;
 	char pid[16];
 	int round, fd, got;
 
-	snprintf(pid, sizeof(pid), "%d", getpid());
+	snprintf(pid, sizeof(pid), "pid:%d", getpid());
+	mine = strcmp(how, "device") ? pid : "fd";
 	for (round = 1; round <= rounds; round++) {
 		meet(&race->arrived, 2 * round);
 		fd = claim(how);
@@ -182,9 +195,9 @@ static void runner(struct race *race, int who, const char *how, int rounds)
 		meet(&race->left, 4 * round - 2);
 		if (atomic_load(&race->got[0]) + atomic_load(&race->got[1]) != round)
 			errx(1, "round %d: %d and %d", round, atomic_load(&race->got[0]), atomic_load(&race->got[1]));
-		if (got != !strcmp(read_file(LUO "owner"), pid))
-			errx(1, "round %d: %s, but %s is the owner", round, got ? "got it" : "did not get it",
-			     read_file(LUO "owner"));
+		owner = read_file(LUO "owner");
+		if (got ? strcmp(owner, mine) : !strcmp(owner, pid) || !strcmp(owner, "none"))
+			errx(1, "round %d: %s, but %s is the owner", round, got ? "got it" : "did not get it", owner);
 		/* Now both have seen it. */
 		meet(&race->left, 4 * round);
 		if (got && (strcmp(how, "device") ? write_file("none\n", LUO "owner") : close(fd)))
@@ -304,6 +317,7 @@ static const struct {
 	int (*func)(char **args);
 } commands[] = {
 	{ "pidfd", 3, cmd_pidfd },
+	{ "subreaper", 1, cmd_subreaper },
 	{ "leaderless", 0, cmd_leaderless },
 	{ "thread-exec", 1, cmd_thread_exec },
 	{ "race", 3, cmd_race },

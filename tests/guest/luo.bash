@@ -19,11 +19,15 @@ declare -A errors=(
 	[EAGAIN]='Resource temporarily unavailable'
 	[EBUSY]='Device or resource busy'
 	[EDEADLK]='Resource deadlock avoided'
+	[EDQUOT]='Disk quota exceeded'
 	[EEXIST]='File exists'
+	[EHWPOISON]='Memory page has hardware error'
 	[EINVAL]='Invalid argument'
 	[EIO]='Input/output error'
 	[ENAMETOOLONG]='File name too long'
+	[ENFILE]='Too many open files in system'
 	[ENODEV]='No such device'
+	[ENOEXEC]='Exec format error'
 	[ENOENT]='No such file or directory'
 	[ENOMEM]='Cannot allocate memory'
 	[ENOTEMPTY]='Directory not empty'
@@ -48,6 +52,13 @@ shows() {
 	for pair in "${@:2}"; do
 		expect "${pair#*=}" cat "$1/${pair%%=*}"
 	done
+}
+
+# last_failed TEXT: that is what failed last, however often something has.
+last_failed() {
+	local nr text
+	read -r nr text <last_error
+	expect "$1" echo "$text"
 }
 
 # luo_snapshot: set snapshot to all that can be seen of live update. No process is made for it.
@@ -87,6 +98,12 @@ refused() {
 		printf 'something was changed by: %q\n' "$2" >&2
 		diff <(echo "$before") <(echo "$snapshot") >&2
 	fi
+}
+
+# kexec_refused ERROR: the kexec that is loaded is refused with that errno.
+# shellcheck disable=SC2016  # fails evaluates it
+kexec_refused() {
+	fails "$1" 'said=$(kexec -e 2>&1) && exit; echo ": ${said##*: }"; false'
 }
 
 # luo_file FD [TEXT]: a file on tmpfs that has no name any more, with TEXT in it.
@@ -204,9 +221,23 @@ cached() {
 	fincore -rnb -o pages "/proc/self/fd/$1"
 }
 
+# scratch_page FD: the first page of a file that lies in KHO's scratch memory, where it cannot stay when it is preserved.
+scratch_page() {
+	local kho=/sys/kernel/debug/kho/out
+	luo-hold frames "open,fd=$1" | awk '
+		FILENAME != "-" { area[++nr[FILENAME], FILENAME] = $1; next }
+		{
+			for (i = 1; i <= nr[starts] && !found; i++) {
+				at = $1 * 4096 - area[i, starts]
+				found = at >= 0 && at < area[i, lens] ? FNR : 0
+			}
+		}
+		END { if (found) print found - 1 }' starts=$kho/scratch_phys lens=$kho/scratch_len $kho/scratch_phys $kho/scratch_len -
+}
+
 # background MILLISECONDS: how long a memfd's pages wait to be brought if nobody touches them.
 background() {
-	echo "$1" >/sys/module/memfd_luo_lazy/parameters/background_delay_ms
+	echo "$1" >/sys/module/memfd_luo_pending/parameters/background_delay_ms
 }
 
 # mem_files: how much memory files on tmpfs and memfds have, in kB.

@@ -13,27 +13,39 @@ bats_load_library bats-file
 
 VM_DIR=$BATS_FILE_TMPDIR/vm
 load lib/vm
+load lib/trouble
 
+# shellcheck disable=SC2034  # for the tests
 LUO=/sys/kernel/config/liveupdate
-
-# What no kernel may say, unless a test expects it.
-KERNEL_TROUBLE='WARNING: |BUG: |kernel BUG at|Oops|Kernel panic|Call Trace:|general protection fault|cut here'
-KERNEL_TROUBLE+='|INFO: (task|rcu|possible|suspicious|trying to register)|soft lockup|hard LOCKUP|possible .* deadlock'
-KERNEL_TROUBLE+='|sleeping function called|scheduling while atomic|Bad page|bad_page|refcount_t:|UBSAN:|KASAN:|KFENCE:'
-KERNEL_TROUBLE+='|KCSAN:|kmemleak: [0-9]|unreferenced object|list_(add|del) corruption|Out of memory|Unable to handle'
-KERNEL_TROUBLE+='|ODEBUG: |pagealloc: |BUG [^ ]+ \(|page dumped because'
 
 # guest_start [ARGUMENT…]: vm_start, with a look at what the boot said.
 guest_start() {
 	mkdir -p "$VM_DIR"
 	local -a arguments=("$@")
-	since=$(guest_position)
+	# In a test, what it began with stays to be looked at.
+	: "${since:=$(guest_seen)}"
 	declare -p arguments >"$VM_DIR/arguments"
 	if vm_start "$@" && guest_note booted && kernel_log_clean; then
 		return
 	fi
 	guest_log
 	return 1
+}
+
+# guest_stop: vm_stop, and before it all that this kernel can be asked for. Fails when something is wrong.
+guest_stop() {
+	local rc=0
+	if vm_alive; then
+		output=
+		vm_run '. look.bash
+			look_state
+			look_kernel 0
+			look_leaks' || rc=1
+		guest_forgive
+		[[ -z $output ]] || rc=1
+	fi
+	vm_stop
+	return "$rc"
 }
 
 # guest_note TEXT [SCRIPT]: run SCRIPT in the guest, write a line to its kernel log and wait for that on the
@@ -50,27 +62,63 @@ guest_position() {
 	stat -c %s "$VM_DIR/console.log" 2>/dev/null || echo 0
 }
 
-# guest_log: the console since the test began.
+# guest_seen: up to where the tests so far have looked at the console's log.
+guest_seen() {
+	cat "$VM_DIR/seen" 2>/dev/null || echo 0
+}
+
+# guest_log: the console since the last test's end, or what there is up to the position that is its argument.
 guest_log() {
 	echo "--- the guest's console:"
-	tail -c "+$((since + 1))" "$VM_DIR/console.log" | tr -d '\r'
+	tail -c "+$((since + 1))" "$VM_DIR/console.log" | head -c "$((${1-$(guest_position)} - since))" | tr -d '\r'
 	echo "---"
 }
 
-# kernel_log_clean: no trouble on the console since the test began, over a kexec too.
+# guest_forgive: take from output what belongs to a report that the test expects.
+guest_forgive() {
+	[[ -z $kernel_report ]] || output=$(grep -v '^harness: trouble: the kernel is tainted' <<<"$output" || true)
+}
+
+# kernel_log_clean [POSITION]: no trouble on the console since the last test's end, over a kexec too, but for what is
+# expected.
+# shellcheck disable=SC2120  # teardown has a position
 kernel_log_clean() {
 	local trouble
-	trouble=$(guest_log | grep -E "$KERNEL_TROUBLE") || return 0
+	[[ -z $kernel_report ]] || return 0
+	trouble=$(guest_log "$@" | kernel_trouble)
+	((${#kernel_lines[@]} == 0)) || trouble=$(grep -vE "$(one_of "${kernel_lines[@]}")" <<<"$trouble" || true)
+	[[ -n $trouble ]] || return 0
 	echo "the guest's kernel is in trouble:"
 	echo "$trouble"
 	return 1
 }
 
 # expect_kernel_line PATTERN: this test makes the kernel say that (an extended regular expression). It fails when
-# the kernel does not, and other trouble is taken to belong to it.
+# the kernel does not. All other trouble is still trouble.
 expect_kernel_line() {
-	kernel_line=$1
+	kernel_lines+=("$1")
+	kernel_expected+=("$1")
 }
+
+# allow_kernel_line PATTERN: this test may make the kernel say that: chance decides.
+allow_kernel_line() {
+	kernel_lines+=("$1")
+}
+
+# expect_kernel_report PATTERN: this test makes the kernel report a bug, and say that. What else there is of trouble
+# is taken to be of the report.
+expect_kernel_report() {
+	kernel_report=$1
+	kernel_expected+=("$1")
+}
+
+# expect_nothing: as a test begins.
+expect_nothing() {
+	kernel_lines=()
+	kernel_expected=()
+	kernel_report=
+}
+expect_nothing
 
 # count NAME N: so many of those were tried, by this file: for Documentation/hardening.md.
 count() {
@@ -79,73 +127,91 @@ count() {
 	echo "$(basename "$BATS_TEST_FILENAME" .bats) $2" >>"$counts/$1"
 }
 
-# Says which sessions are left behind. They are removed, so that the next test does not fail too.
-SESSIONS_GONE="for session in $LUO/sessions/*/ $LUO/incoming/*/; do
-		[ -d \"\$session\" ] || continue
-		echo \"left behind: \$session\"
-		case \$session in
-		*/sessions/*) rmdir \"\$session\"*/ \"\$session\" ;;
-		*) echo discard >\"\${session}finish\" ;;
-		esac
-	done 2>&1"
+# guest_keep: leave the guest as the test left it, for a person to look at, with a shell if it still answers.
+guest_keep() {
+	local kept
+	kept=$VM_REPO/build/kept/$(basename "$BATS_TEST_FILENAME" .bats).$BATS_TEST_NUMBER
+	vm_spawn 'while PS1="kept# " /usr/bin/setsid -cw bash --norc <>/dev/hvc0 >&0 2>&1; do :; done' >/dev/null || :
+	rm -rf "$kept"
+	mkdir -p "${kept%/*}"
+	mv "$VM_DIR" "$kept"
+	mkdir "$VM_DIR"
+	cp "$kept/arguments" "$VM_DIR"
+	echo "the guest is kept, as process $(<"$kept/pid"):"
+	echo "socat -,raw,echo=0,escape=0x1d UNIX:$kept/shell.sock    a shell in it, which Ctrl-] leaves"
+	echo "socat - UNIX:$kept/monitor.sock    QEMU's monitor, where quit ends it"
+}
 
 setup_file() {
 	guest_start
 }
 
+# After the last test the console has been looked at by nobody.
 teardown_file() {
-	local rc=0
-	since=$(guest_position)
-	# Objects younger than five seconds are not reported yet.
-	if vm_alive && vm_run '[ ! -e /sys/kernel/debug/kmemleak ] || {
-		echo scan >/sys/kernel/debug/kmemleak
-		sleep 5
-		echo scan >/sys/kernel/debug/kmemleak
-		cat /sys/kernel/debug/kmemleak
-	}' >/dev/null && [[ -n $output ]]; then
-		echo "kmemleak:"
-		echo "$output"
-		rc=1
+	local rc=0 end
+	since=$(guest_seen)
+	guest_stop || rc=1
+	if [[ -e $VM_DIR/console.log ]]; then
+		end=$(guest_position)
+		kernel_log_clean "$end" || rc=1
 	fi
-	vm_stop
 	[[ ! -e $VM_DIR/kexecs ]] || count kexecs "$(wc -c <"$VM_DIR/kexecs")"
 	return "$rc"
 }
 
-# A test may have killed its guest: the next one gets another.
 setup() {
+	guest_setup
+}
+
+# guest_setup: what comes before each test. One may have killed its guest: the next gets another.
+guest_setup() {
 	local -a arguments
-	kernel_line=
+	expect_nothing
+	since=$(guest_seen)
 	if ! vm_alive; then
 		# shellcheck source=/dev/null
 		. "$VM_DIR/arguments"
 		guest_start "${arguments[@]}"
 	fi
-	# All that was printed before is there: guest_start and teardown wait for it.
-	since=$(guest_position)
 }
 
 # shellcheck disable=SC2154  # vm_failure is of lib/vm
 teardown() {
-	local rc=0
+	local rc=0 pattern end log
+	# No guest was there for a test that is skipped.
+	[[ -e $VM_DIR/console.log ]] || return 0
 	if [[ $vm_failure == hung ]]; then
-		[[ -n ${BATS_TEST_COMPLETED:-} ]] || vm_where
-		vm_stop
+		if [[ -n ${BATS_TEST_COMPLETED:-} ]]; then
+			vm_stop
+		else
+			vm_where
+			[[ ${KEEP:-0} != 0 ]] || vm_stop
+		fi
 	elif vm_alive; then
-		guest_note "end of test $BATS_TEST_NUMBER" "$SESSIONS_GONE" || rc=1
+		guest_note "end of test $BATS_TEST_NUMBER" '. look.bash
+			look_state
+			look_kernel 0' || rc=1
+		guest_forgive
 		if [[ -n $output ]]; then
 			echo "$output"
 			rc=1
 		fi
 	fi
-	if [[ -z $kernel_line ]]; then
-		kernel_log_clean || rc=1
-	elif ! guest_log | grep -qE "$kernel_line"; then
-		echo "the guest's kernel did not say: $kernel_line"
-		rc=1
-	fi
+	end=$(guest_position)
+	log=$(guest_log "$end")
+	for pattern in "${kernel_expected[@]}"; do
+		if ! grep -qE "$pattern" <<<"$log"; then
+			echo "the guest's kernel did not say: $pattern"
+			rc=1
+		fi
+	done
+	kernel_log_clean "$end" || rc=1
 	if ((rc)) || [[ -z ${BATS_TEST_COMPLETED:-} ]]; then
-		guest_log
+		echo "$log"
+	fi
+	echo "$end" >"$VM_DIR/seen"
+	if [[ ${KEEP:-0} != 0 ]] && vm_alive && { ((rc)) || [[ -z ${BATS_TEST_COMPLETED:-} ]]; }; then
+		guest_keep
 	fi
 	return "$rc"
 }

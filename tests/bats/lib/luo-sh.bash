@@ -6,7 +6,7 @@
 # luo_sh_commands: make of "luo-sh completion" on stdin, the table of its commands, a line for each command that
 # needs the kernel's support, with its arguments.
 luo_sh_commands() {
-	sed -E '/^(help|version|completion|batch|dump)/d
+	sed -E '/^(help|version|completion|batch|dump|fd new)/d
 		s/ \[[^]]*\](\.\.\.)?//g; s/\.\.\.//; s/--fd N/--fd 1/; s/STATE/normal/; s|IMAGE|/boot/vmlinuz-next|'
 }
 

@@ -3,6 +3,13 @@
 #
 # What tests of live update share. Sourced after lib/common.
 
+# swap_start [ARGUMENT…]: guest_start, with an empty disk of 256 MiB to swap to, /dev/vda.
+swap_start() {
+	mkdir -p "$VM_DIR"
+	truncate -s 256M "$VM_DIR/swap"
+	guest_start "$@" -- -drive "file=$VM_DIR/swap,format=raw,if=virtio"
+}
+
 # luo_run [OPTION…] [LINE]: vm_run with the script on stdin, which gets what guest/luo.bash has, and LINE first.
 luo_run() {
 	local -a options=()
@@ -38,16 +45,18 @@ luo_survive() {
 
 # luo_kexec_held [LINE]: kexec, with the script on stdin run after all was frozen and before the jump.
 luo_kexec_held() {
+	# shellcheck disable=SC2119  # without a script
 	luo_kexec_hold
 	luo_run "$@"
 	luo_kexec_release
 }
 
-# luo_kexec_hold: kexec, as far as all is frozen.
+# luo_kexec_hold [SCRIPT]: kexec, right after SCRIPT, as far as all is frozen.
+# shellcheck disable=SC2119,SC2120  # most have no script
 luo_kexec_hold() {
 	vm_run 'echo 1 >/sys/module/liveupdate_testdev/parameters/hold_reboot'
 	vm_load
-	vm_spawn 'exec kexec -e'
+	vm_spawn "luo-kexec -n; ${1-}${1:+;} exec kexec -e"
 	# shellcheck disable=SC2016  # for the guest
 	luo_run <<<'until [[ $(<state) == frozen ]]; do :; done'
 }

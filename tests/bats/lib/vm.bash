@@ -4,15 +4,17 @@
 # One virtual machine, driven from the host. Used by the bats files, scripts/demo and scripts/vm.
 #
 # VM_DIR names the machine: a directory in which everything of it lies. Two machines are two VM_DIRs.
-#   ARCH, DEBUG  choose the kernel and the root: build/ARCH, with DEBUG=1 build/ARCH-debug, with DEBUG=NAME
-#                build/ARCH-NAME
+#   ARCH, CONFIG, DEBUG
+#                choose the kernel and the root: build/ARCH, with DEBUG=1 build/ARCH-debug, with DEBUG=NAME or
+#                CONFIG=NAME build/ARCH-NAME
 #   VM_BUILD     where those are, if elsewhere
 #   VM_IMAGE     the kernel to boot, if another
+#   KEEP         1: the guest has a second console, for a shell when it is kept after a test that failed
 #   VM_ACCEL     kvm, tcg, or icount: tcg with a clock that counts instructions; probed when unset
 #
 # The guest runs qemu-guest-agent on a virtio-serial port; lib/agent talks to it. The console is only written
-# down. What goes wrong with the guest itself is told apart: vm_failure is late (the command went past its
-# deadline), hung (the guest answers nothing), dead (QEMU has gone), refused (a kexec) or empty.
+# down. What goes wrong with the guest itself is told apart: vm_failure is late (the command or kexec went past
+# its deadline, and the guest answers), hung (the guest answers nothing), dead (QEMU has gone), refused (a kexec) or empty.
 
 VM_LIB=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 VM_REPO=$(realpath "$VM_LIB/../../..")
@@ -34,7 +36,7 @@ if [[ ${DEBUG:-0} != 0 ]]; then
 	VM_APPEND+=' page_poison=1'
 fi
 
-VM_BUILD=${VM_BUILD:-$VM_REPO/build/$ARCH$([[ ${DEBUG:-0} == 0 ]] || echo "-${DEBUG/#1/debug}")}
+VM_BUILD=${VM_BUILD:-$VM_REPO/build/$ARCH${CONFIG:+-$CONFIG}$([[ ${DEBUG:-0} == 0 ]] || echo "-${DEBUG/#1/debug}")}
 
 # shellcheck disable=SC2034  # set for those who source this
 vm_failure=''
@@ -52,6 +54,22 @@ vm_probe_accel() {
 		fi
 	fi
 	echo tcg
+}
+
+# vm_numa MEMORY CPUS: set vm_numa to QEMU's options for a machine of three nodes: one with the processors, one with
+# memory alone, one with no memory. Where one node's memory ends, a huge page does not.
+vm_numa() {
+	local mib first cpus=$2
+	mib=$(($(numfmt --from=iec "$1") >> 20))
+	first=$((mib / 2 + 1))
+	vm_numa=(
+		-smp "$((cpus + !ARCH_ABSENT_CPU)),maxcpus=$((cpus + 1))"
+		-object "memory-backend-ram,id=node0,size=${first}M"
+		-object "memory-backend-ram,id=node1,size=$((mib - first))M"
+		-numa "node,nodeid=0,memdev=node0,cpus=0-$((cpus - 1))"
+		-numa "node,nodeid=1,memdev=node1"
+		-numa "node,nodeid=2,cpus=$cpus"
+	)
 }
 
 # vm_command [-r ROOT] [-m MEMORY] [-c CPUS] [-a APPEND] [-- QEMU ARGUMENT…]: set vm_command, the QEMU command line
@@ -93,6 +111,11 @@ vm_command() {
 
 	[[ ${DEBUG-} != 1 || $cpus != 1 ]] || append+=$ARCH_DEBUG_APPEND
 	vm_command=("${ARCH_QEMU[@]}" -smp "$cpus" -m "$memory" -nodefaults -display none -no-reboot)
+	# A test that has a file for the guest's memory has a machine of one node.
+	if [[ ${CONFIG-} == distro && $* != *memory-backend=* ]]; then
+		vm_numa "$memory" "$cpus"
+		vm_command+=("${vm_numa[@]}")
+	fi
 	case $VM_ACCEL in
 	kvm) vm_command+=(-accel kvm -cpu host) ;;
 	tcg) vm_command+=(-accel "tcg,thread=multi" -cpu "$ARCH_TCG_CPU") ;;
@@ -111,6 +134,10 @@ vm_command() {
 		-device "virtio-9p-pci,fsdev=next,mount_tag=next"
 		"$@"
 	)
+	[[ ${KEEP:-0} == 0 ]] || vm_command+=(
+		-chardev "socket,id=shell,path=$VM_DIR/shell.sock,server=on,wait=off"
+		-device "virtconsole,chardev=shell"
+	)
 	vm_without_gcov || vm_command+=(
 		-fsdev "local,id=gcov,path=$VM_BUILD/gcov,security_model=none"
 		-device "virtio-9p-pci,fsdev=gcov,mount_tag=gcov"
@@ -119,19 +146,25 @@ vm_command() {
 
 # vm_start [-r ROOT] [-m MEMORY] [-c CPUS] [-a APPEND] [-- QEMU ARGUMENT…]: boot, until the agent answers.
 vm_start() {
-	local vm_command
+	local vm_command fd
 	vm_command "$@" || return
 	rm -f "$VM_DIR/agent.sock"
-	# Descriptor 3 is bats' own: it would wait for QEMU to close it.
-	"${vm_command[@]}" -chardev "file,id=console,path=$VM_DIR/console.log,append=on" -serial chardev:console \
-		-monitor "unix:$VM_DIR/monitor.sock,server=on,wait=off" </dev/null >"$VM_DIR/qemu.log" 2>&1 3>&- &
+	(
+		# Who starts us may wait for what it has open, as bats does, to be closed.
+		for fd in /proc/self/fd/*; do
+			fd=${fd##*/}
+			((fd <= 2)) || exec {fd}>&-
+		done
+		exec "${vm_command[@]}" -chardev "file,id=console,path=$VM_DIR/console.log,append=on" \
+			-serial chardev:console -monitor "unix:$VM_DIR/monitor.sock,server=on,wait=off"
+	) </dev/null >"$VM_DIR/qemu.log" 2>&1 &
 	echo $! >"$VM_DIR/pid"
 	# QEMU makes the socket before anything that takes time.
 	if ! vm_until 10 test -S "$VM_DIR/agent.sock"; then
 		cat "$VM_DIR/qemu.log"
 		return 1
 	fi
-	if ! vm_agent "$VM_BOOT_SECONDS" boot none; then
+	if ! vm_agent "$(vm_boot_seconds)" boot none; then
 		cat "$VM_DIR/qemu.log"
 		echo "vm_start: $vm_failure"
 		vm_stop
@@ -148,6 +181,11 @@ vm_until() {
 		((SECONDS < end)) || return 1
 		sleep 0.02
 	done
+}
+
+# vm_boot_seconds: the deadline for a boot. A whole Debian may have all of its services to stop before, and has them to start.
+vm_boot_seconds() {
+	[[ -e $VM_DIR/share/initrd-next ]] && echo "$VM_BOOT_SECONDS" || echo $((3 * VM_BOOT_SECONDS))
 }
 
 # vm_alive: is QEMU there? A zombie is not, whoever is to reap it.
@@ -243,12 +281,12 @@ vm_next() {
 # vm_load [CMDLINE]: make the guest's kernel ready to kexec into /boot/vmlinuz-next, with its own command line unless
 # there is another.
 vm_load() {
-	vm_run -t "$VM_BOOT_SECONDS" "luo-kexec -l ${*@Q}"
+	vm_run -t "$(vm_boot_seconds)" "luo-kexec -l ${*@Q}"
 }
 
 # vm_await_kernel: wait for the next kernel, of a kexec that was done otherwise.
 vm_await_kernel() {
-	if ! vm_agent "$VM_BOOT_SECONDS" boot "$(<"$VM_DIR/boot_id")"; then
+	if ! vm_agent "$(vm_boot_seconds)" boot "$(<"$VM_DIR/boot_id")"; then
 		echo "vm_await_kernel: $vm_failure"
 		return 1
 	fi
@@ -259,7 +297,7 @@ vm_await_kernel() {
 vm_jump() {
 	vm_count
 	echo "guest# kexec -e"
-	if ! vm_agent "$VM_BOOT_SECONDS" kexec "$(<"$VM_DIR/boot_id")"; then
+	if ! vm_agent "$(vm_boot_seconds)" kexec "$(<"$VM_DIR/boot_id")"; then
 		if [[ $vm_failure == refused ]]; then
 			vm_results
 			echo "$output$stderr"
@@ -293,13 +331,14 @@ vm_kexec_fails() {
 	output=$stderr
 }
 
-# vm_where: where a guest is that answers nothing: QEMU's threads with the processor time they took, and three
-# looks at where each processor is and what its timer waits for.
+# vm_where: where a guest is that answers nothing: what it said last, QEMU's threads with the processor time they
+# took, and three looks at where each processor is and what its timer waits for.
 vm_where() {
+	vm_console | tail -n 4
 	ps -L -o tid,stat,time,comm -p "$(<"$VM_DIR/pid")"
 	printf '%s\n' 'info registers -a' 'info lapic 0' 'info lapic 1' 'info registers -a' 'info registers -a' |
 		timeout 10 socat -t 2 - "unix:$VM_DIR/monitor.sock" |
-		tr -d '\r' | grep -E '^(CPU#|RIP|RSP| *PC=|LVTT|Timer|IRR|ISR)' || true
+		tr -d '\r' | grep -E '^(CPU#|RIP|RSP| *PC=|LVTT[^H]|Timer|IRR|ISR)' || true
 }
 
 # vm_console: what the kernels have written, from the first boot on.
