@@ -711,7 +711,7 @@ static ssize_t luo_root_prepare_store(struct config_item *item, const char *page
 		return -EPERM;
 	if (!begin && !luo_is_word(page, count, "0"))
 		return -EINVAL;
-	return (begin ? luo_prepare() : luo_unprepare()) ?: count;
+	return luo_prepare(begin) ?: count;
 }
 CONFIGFS_ATTR(luo_root_, prepare);
 

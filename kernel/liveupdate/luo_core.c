@@ -165,7 +165,8 @@ static int luo_close_gate(void)
 	int err;
 
 	luo_wait_for_incoming();
-	err = luo_owner_settle_all(deadline) ?: luo_gate_close(deadline);
+	err = luo_owner_settle_all(deadline) ?:
+	      luo_gate_close(deadline, LUO_KILLABLE);
 	if (err != -ETIMEDOUT)
 		return err;
 	luo_sessions_tell_stalled();
@@ -224,8 +225,9 @@ static int luo_note_image(void)
 
 /**
  * luo_prepare() - do now what liveupdate_reboot() could fail with
+ * @begin: do; false to undo it
  *
- * What is got for that is kept until luo_unprepare(), or until something changes what would
+ * What is got for that is kept until it is undone, or until something changes what would
  * be handed over. No freeze() is called.
  *
  * Context: process context, without a lock of ours.
@@ -234,37 +236,23 @@ static int luo_note_image(void)
  * * -EBUSY: one is being loaded
  * * as liveupdate_reboot()
  */
-int luo_prepare(void)
+int luo_prepare(bool begin)
 {
-	int err = luo_close_gate();
+	int err;
 
+	WRITE_ONCE(luo_was_prepared, false);
+	err = luo_close_gate();
 	if (err)
 		return err;
 	luo_gate_undo();
-	err = luo_note_image() ?: luo_sessions_prepare();
-	if (!err)
-		luo_gate_set_undo(luo_sessions_unprepare);
-	WRITE_ONCE(luo_was_prepared, !err);
+	if (begin) {
+		err = luo_note_image() ?: luo_sessions_prepare();
+		if (!err)
+			luo_gate_set_undo(luo_sessions_unprepare);
+		WRITE_ONCE(luo_was_prepared, !err);
+	}
 	luo_gate_open(false);
 	return err;
-}
-
-/**
- * luo_unprepare() - undo luo_prepare()
- *
- * Context: process context, without a lock of ours.
- * Return: 0, or as liveupdate_reboot() when it has to wait for operations.
- */
-int luo_unprepare(void)
-{
-	int err = luo_close_gate();
-
-	if (err)
-		return err;
-	luo_gate_undo();
-	WRITE_ONCE(luo_was_prepared, false);
-	luo_gate_open(false);
-	return 0;
 }
 
 /**

@@ -21,8 +21,7 @@ enum luo_state {
 enum luo_state luo_get_state(void);
 const char *luo_state_name(enum luo_state state);
 void luo_wait_for_incoming(void);
-int luo_prepare(void);
-int luo_unprepare(void);
+int luo_prepare(bool begin);
 enum luo_prepared luo_get_prepared(void);
 
 void luo_serialize(void);

@@ -250,7 +250,7 @@ int luo_choose_format(const char *name)
 
 	if (!abi)
 		return -EINVAL;
-	err = luo_gate_close(luo_freeze_deadline());
+	err = luo_gate_close(luo_freeze_deadline(), LUO_KILLABLE);
 	if (err)
 		return err == -ETIMEDOUT ? -EBUSY : err;
 	luo_gate_undo();

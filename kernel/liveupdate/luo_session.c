@@ -349,8 +349,12 @@ static int luo_session_carry(struct luo_session *session)
 /* Incoming sessions have copies that are handed over, see luo_sessions_prepare(). */
 static bool luo_sessions_are_carried;
 
-/* Take back what luo_session_carry() made, as far as it came. */
-static void luo_sessions_uncarry(void)
+/**
+ * luo_sessions_unprepare() - undo luo_sessions_prepare(), as far as it came
+ *
+ * Context: process context, the gate closed.
+ */
+void luo_sessions_unprepare(void)
 {
 	struct luo_session *session, *next;
 
@@ -411,18 +415,8 @@ int luo_sessions_prepare(void)
 	lockdep_assert_held_write(&luo_gate);
 	err = luo_sessions_carry() ?: luo_sessions_check();
 	if (err)
-		luo_sessions_uncarry();
+		luo_sessions_unprepare();
 	return err;
-}
-
-/**
- * luo_sessions_unprepare() - undo luo_sessions_prepare()
- *
- * Context: process context, the gate closed.
- */
-void luo_sessions_unprepare(void)
-{
-	luo_sessions_uncarry();
 }
 
 /**
@@ -493,7 +487,7 @@ int luo_sessions_freeze(void)
 	err = luo_sessions_carry() ?: luo_sessions_freeze_all();
 	/* Also what was prepared: whoever tries it again is told why, or gets it anew. */
 	if (err)
-		luo_sessions_uncarry();
+		luo_sessions_unprepare();
 	return err;
 }
 

@@ -185,81 +185,6 @@ static void luo_gate_set(bool closed, bool frozen)
 		wake_up_all(&luo_gate.wait);
 }
 
-/*
- * Whether it is known by now that an operation can begin, or cannot, as @err says. With
- * -EAGAIN what is prepared has to be undone first.
- */
-static bool luo_op_try(int *err)
-{
-	guard(spinlock)(&luo_gate.lock);
-	*err = luo_gate.frozen ? -EBUSY : 0;
-	if (luo_gate.closed && !*err)
-		return false;
-	if (!*err && READ_ONCE(luo_gate.undo))
-		*err = -EAGAIN;
-	luo_gate.nr_ops += !*err;
-	return true;
-}
-
-/* Undo what is prepared. No operation is under way, as each does this before it begins. */
-static int luo_op_undo(bool killable)
-{
-	if (!killable)
-		mutex_lock(&luo_gate.closing);
-	else if (mutex_lock_killable(&luo_gate.closing))
-		return -EINTR;
-	if (!luo_gate.undo || luo_is_frozen()) {
-		mutex_unlock(&luo_gate.closing);
-		return 0;
-	}
-	luo_gate_set(true, false);
-	rwsem_acquire(&luo_gate.dep_map, 0, 0, _THIS_IP_);
-	luo_gate_undo();
-	luo_gate_open(false);
-	return 0;
-}
-
-/**
- * luo_op_begin() - begin an operation; see CLASS(luo_op, ...)
- * @killable: it need not be done when the caller is being killed
- *
- * Context: process context, without a lock of ours. Waits while the reboot path
- *          freezes, or a format is chosen.
- * Return: 0, to be followed by luo_op_end(); or
- * * -EBUSY: the reboot is under way
- * * -EINTR: the caller is being killed
- */
-int luo_op_begin(bool killable)
-{
-	int err;
-
-	for (;;) {
-		if (!killable)
-			wait_event(luo_gate.wait, luo_op_try(&err));
-		else if (wait_event_killable(luo_gate.wait, luo_op_try(&err)))
-			return -EINTR;
-		if (err != -EAGAIN)
-			break;
-		err = luo_op_undo(killable);
-		if (err)
-			return err;
-	}
-	if (!err)
-		rwsem_acquire_read(&luo_gate.dep_map, 0, 0, _THIS_IP_);
-	return err;
-}
-
-/**
- * luo_op_end() - end an operation
- */
-void luo_op_end(void)
-{
-	rwsem_release(&luo_gate.dep_map, _THIS_IP_);
-	guard(spinlock)(&luo_gate.lock);
-	if (!--luo_gate.nr_ops && luo_gate.closed)
-		wake_up_all(&luo_gate.wait);
-}
-
 static bool luo_no_op_is_left(void)
 {
 	guard(spinlock)(&luo_gate.lock);
@@ -268,7 +193,8 @@ static bool luo_no_op_is_left(void)
 
 /**
  * luo_gate_close() - have no operation left, and none begin
- * @deadline: when to give up, in jiffies
+ * @deadline: when to give up waiting for operations, in jiffies
+ * @killable: it need not be done when the caller is being killed
  *
  * Context: process context, without a lock of ours.
  * Return: 0, to be followed by luo_gate_open(); or
@@ -276,14 +202,15 @@ static bool luo_no_op_is_left(void)
  * * -EINTR: the caller is being killed
  * * -ETIMEDOUT: there are operations that did not end in time
  */
-int luo_gate_close(unsigned long deadline)
+int luo_gate_close(unsigned long deadline, bool killable)
 {
 	long left;
 	int err;
 
-	err = mutex_lock_killable(&luo_gate.closing);
-	if (err)
-		return err;
+	if (!killable)
+		mutex_lock(&luo_gate.closing);
+	else if (mutex_lock_killable(&luo_gate.closing))
+		return -EINTR;
 	if (luo_is_frozen()) {
 		err = -EBUSY;
 		goto err_unlock;
@@ -350,6 +277,78 @@ void luo_gate_undo(void)
 bool luo_gate_can_undo(void)
 {
 	return READ_ONCE(luo_gate.undo);
+}
+
+/*
+ * Whether it is known by now that an operation can begin, or cannot, as @err says. With
+ * -EAGAIN what is prepared has to be undone first.
+ */
+static bool luo_op_try(int *err)
+{
+	guard(spinlock)(&luo_gate.lock);
+	*err = luo_gate.frozen ? -EBUSY : 0;
+	if (luo_gate.closed && !*err)
+		return false;
+	if (!*err && READ_ONCE(luo_gate.undo))
+		*err = -EAGAIN;
+	luo_gate.nr_ops += !*err;
+	return true;
+}
+
+/*
+ * Have what is prepared undone. An operation can only be under way when it was; and that
+ * the reboot is under way is for luo_op_try() to say.
+ */
+static int luo_op_undo(bool killable)
+{
+	int err = luo_gate_close(jiffies, killable);
+
+	if (err)
+		return err == -EINTR ? err : 0;
+	luo_gate_undo();
+	luo_gate_open(false);
+	return 0;
+}
+
+/**
+ * luo_op_begin() - begin an operation; see CLASS(luo_op, ...)
+ * @killable: it need not be done when the caller is being killed
+ *
+ * Context: process context, without a lock of ours. Waits while the reboot path
+ *          freezes, or a format is chosen.
+ * Return: 0, to be followed by luo_op_end(); or
+ * * -EBUSY: the reboot is under way
+ * * -EINTR: the caller is being killed
+ */
+int luo_op_begin(bool killable)
+{
+	int err;
+
+	for (;;) {
+		if (!killable)
+			wait_event(luo_gate.wait, luo_op_try(&err));
+		else if (wait_event_killable(luo_gate.wait, luo_op_try(&err)))
+			return -EINTR;
+		if (err != -EAGAIN)
+			break;
+		err = luo_op_undo(killable);
+		if (err)
+			return err;
+	}
+	if (!err)
+		rwsem_acquire_read(&luo_gate.dep_map, 0, 0, _THIS_IP_);
+	return err;
+}
+
+/**
+ * luo_op_end() - end an operation
+ */
+void luo_op_end(void)
+{
+	rwsem_release(&luo_gate.dep_map, _THIS_IP_);
+	guard(spinlock)(&luo_gate.lock);
+	if (!--luo_gate.nr_ops && luo_gate.closed)
+		wake_up_all(&luo_gate.wait);
 }
 
 /**

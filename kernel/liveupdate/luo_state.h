@@ -105,7 +105,7 @@ extern struct luo_gate luo_gate;
 
 int luo_op_begin(bool killable);
 void luo_op_end(void);
-int luo_gate_close(unsigned long deadline);
+int luo_gate_close(unsigned long deadline, bool killable);
 void luo_gate_open(bool frozen);
 void luo_gate_set_undo(void (*undo)(void));
 void luo_gate_undo(void);

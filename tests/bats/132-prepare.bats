@@ -103,8 +103,8 @@ load lib/luo
 	vm_kexec
 	vm_load
 	luo_run <<-'END'
-		# says ERRNO LAST_ERROR: so does prepare, and so does the reboot.
-		says() {
+		# stops ERRNO LAST_ERROR: so does prepare, and so does the reboot.
+		stops() {
 			fails $1 'echo 1 >prepare'
 			last_failed "$1 $2"
 			shows . prepare=none
@@ -113,10 +113,10 @@ load lib/luo
 			shows incoming/old state=preserved
 			shows . prepare=none state=updated
 		}
-		says ENODEV 'carry on notes/1'
+		stops ENODEV 'carry on notes/1'
 		insmod /boot/liveupdate-sample.ko
 		mkdir sessions/old
-		says EEXIST 'carry on old'
+		stops EEXIST 'carry on old'
 		rmdir sessions/old
 		mkdir sessions/s
 		preserve_devices 1 3
@@ -147,24 +147,22 @@ load lib/luo
 	luo_run <<-'END'
 		mkdir sessions/user sessions/user/7
 		luo-hold make memfd,size=64K,fd=5 -- bash -c '. luo.bash
-			waits() {
-				until [[ $(<"/proc/$1/stat") == *") D "* ]]; do :; done
-			}
-			coproc stall { exec luo-stall write 5; }
-			expect stalled head -n 1 <&"${stall[0]}"
+			stall_begin
+			echo 1 >prepare
+			shows . prepare=ready
 			echo self:5 >sessions/user/7/fd &
 			writer=$!
 			waits $writer
 			echo 500 >freeze_timeout_ms
 			fails EBUSY "echo 1 >prepare"
 			last_failed "EBUSY operation under way user/7"
+			shows . prepare=none
 			echo 600000 >freeze_timeout_ms
 			echo 1 >prepare &
 			waits $!
 			kill -9 $!
 			wait $! || (($? == 137))
-			exec {stall[1]}>&-
-			wait "$stall_PID"
+			stall_end
 			wait $writer'
 		shows . prepare=none
 		echo 10000 >freeze_timeout_ms

@@ -8,19 +8,6 @@
 load lib/common
 load lib/luo
 
-# In the guest: let somebody write to descriptor 5 until stall_end; he has the file's lock.
-STALL='stall_begin() {
-	coproc stall { exec luo-stall write 5; }
-	expect stalled head -n 1 <&"${stall[0]}"
-}
-stall_end() {
-	exec {stall[1]}>&-
-	wait "$stall_PID"
-}
-waits() {
-	until [[ $(<"/proc/$1/stat") == *") D "* ]]; do :; done
-}'
-
 @test "freeze_timeout_ms is 10,000, takes 0 to 600,000, and is for who may administer the system" {
 	luo_run <<-'END'
 		shows . freeze_timeout_ms=10000
@@ -40,11 +27,10 @@ waits() {
 @test "a preserve that waits for its user refuses the kexec, is named, and can be killed" {
 	expect_kernel_line 'luo: user/7: operation under way: EBUSY'
 	vm_load
-	luo_run "$STALL" <<-'END'
+	luo_run <<-'END'
 		luo-hold preserve sessions/vm/1 1 memfd,size=64K,seed=1
 		mkdir sessions/user sessions/user/7
 		echo 300 >freeze_timeout_ms
-		export -f stall_begin stall_end waits
 		luo-hold make memfd,size=64K,fd=5 -- bash -c '. luo.bash
 			stall_begin
 			echo self:5 >sessions/user/7/fd &
@@ -80,10 +66,9 @@ waits() {
 @test "the death of an owner whose file somebody writes to refuses the kexec until he has done so" {
 	expect_kernel_line 'luo: s/1: operation under way: EBUSY'
 	vm_load
-	luo_run "$STALL" <<-'END'
+	luo_run <<-'END'
 		mkdir sessions/s sessions/s/1
 		echo 300 >freeze_timeout_ms
-		export -f stall_begin stall_end waits
 		luo-hold make memfd,size=64K,fd=5 -- bash -c '. luo.bash
 			coproc owner { echo self >sessions/s/owner; echo self:5 >sessions/s/1/fd; echo done; read -r; }
 			expect done head -n 1 <&"${owner[0]}"
@@ -105,10 +90,9 @@ waits() {
 @test "an rmdir that meets the reboot is refused, or killed, and its file is handed over" {
 	vm_run 'echo 1 >/sys/module/liveupdate_testdev/parameters/hold_reboot'
 	vm_load
-	luo_run "$STALL" <<-'END'
+	luo_run <<-'END'
 		luo-hold preserve sessions/vm/% 2 memfd,size=64K,seed=1
 		mkdir sessions/empty sessions/user sessions/user/7
-		export -f stall_begin stall_end waits
 		luo-hold make memfd,size=64K,fd=5 -- bash -c '. luo.bash
 			stall_begin
 			echo self:5 >sessions/user/7/fd &
@@ -184,9 +168,8 @@ waits() {
 }
 
 @test "an owner to be waits for what he does not allow, for freeze_timeout_ms, and can be killed" {
-	luo_run "$STALL" <<-'END'
+	luo_run <<-'END'
 		mkdir sessions/user sessions/user/7 sessions/other
-		export -f stall_begin stall_end waits
 		luo-hold make memfd,size=64K,fd=5 -- bash -c '. luo.bash
 			stall_begin
 			echo self:5 >sessions/user/7/fd &
@@ -233,9 +216,8 @@ waits() {
 }
 
 @test "what the owner of a session does keeps nobody from becoming the root's owner" {
-	luo_run "$STALL" <<-'END'
+	luo_run <<-'END'
 		mkdir sessions/user sessions/user/7
-		export -f stall_begin stall_end waits
 		luo-hold make memfd,size=64K,fd=5 -- bash -c '. luo.bash
 			stall_begin
 			bash -c "echo self >sessions/user/owner; echo self:5 >sessions/user/7/fd" &
@@ -258,10 +240,9 @@ waits() {
 	luo_run <<<'luo-hold preserve sessions/in/0 1 memfd,size=4K,seed=1'
 	vm_kexec
 	vm_load
-	luo_run "$STALL" <<-'END'
+	luo_run <<-'END'
 		mkdir sessions/{user,empty} sessions/user/{6,7}
 		echo 600000 >freeze_timeout_ms
-		export -f stall_begin stall_end waits
 		luo-hold make memfd,size=64K,fd=5 null,fd=6 memfd,size=4K,fd=7 -- bash -c '. luo.bash
 			stall_begin
 			echo self:5 >sessions/user/7/fd &

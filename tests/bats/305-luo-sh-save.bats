@@ -71,15 +71,9 @@ LISTING='listing() (
 
 @test "what cannot be saved or restored is told, and nothing is half done" {
 	luo_run <<-'END'
-		says() {
-			local rc=0
-			"${@:2}" 2>/tmp/err || rc=$?
-			((rc == 1))
-			expect "luo-sh: $1" cat /tmp/err
-		}
-		says '/nowhere: No such file or directory (ENOENT)' luo-sh save /nowhere s
-		says '/init: Not a directory (ENOTDIR)' luo-sh save /init s
-		says "$LUO/sessions/..: Invalid argument (EINVAL)" luo-sh save /tmp ..
+		says 1 '/nowhere: No such file or directory (ENOENT)' luo-sh save /nowhere s
+		says 1 '/init: Not a directory (ENOTDIR)' luo-sh save /init s
+		says 1 "$LUO/sessions/..: Invalid argument (EINVAL)" luo-sh save /tmp ..
 		[[ ! -e sessions/s ]]
 		mkdir /tmp/one /tmp/large
 		echo one >/tmp/one/file
@@ -100,19 +94,13 @@ LISTING='listing() (
 	END
 	vm_kexec
 	luo_run <<-'END'
-		says() {
-			local rc=0
-			"${@:2}" 2>/tmp/err || rc=$?
-			((rc == 1))
-			expect "luo-sh: $1" cat /tmp/err
-		}
-		says "$LUO/incoming/s: no directory was saved there" luo-sh restore s /tmp/dir
-		says "$LUO/incoming/x: No such file or directory (ENOENT)" luo-sh restore x /tmp/dir
-		says '/nowhere/dir: No such file or directory (ENOENT)' luo-sh restore dir /nowhere/dir
+		says 1 "$LUO/incoming/s: no directory was saved there" luo-sh restore s /tmp/dir
+		says 1 "$LUO/incoming/x: No such file or directory (ENOENT)" luo-sh restore x /tmp/dir
+		says 1 '/nowhere/dir: No such file or directory (ENOENT)' luo-sh restore dir /nowhere/dir
 		[[ ! -e /tmp/dir ]]
 		mkdir /tmp/dir /tmp/aim
 		ln -s /tmp/aim/file /tmp/dir/file
-		says '/tmp/dir/file: File exists (EEXIST)' luo-sh restore dir /tmp/dir
+		says 1 '/tmp/dir/file: File exists (EEXIST)' luo-sh restore dir /tmp/dir
 		expect 'file' ls -A /tmp/dir
 		expect '' ls -A /tmp/aim
 		# What one left behind that was killed

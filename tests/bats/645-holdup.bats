@@ -23,14 +23,10 @@ HOLDUP='pester() {
 		rmdir "$1/1"
 	done &>/dev/null
 }
-# until_d PID: it waits in the kernel.
-until_d() {
-	until [[ $(<"/proc/$1/stat") == *") D "* ]]; do :; done
-}
 as_user() {
 	setpriv --reuid 1000 --regid 1000 --clear-groups "$@"
 }
-export -f pester until_d'
+export -f pester waits'
 
 # before ROUND: a file of the user's is preserved, which a task of his writes to, from a page that nobody serves.
 before() {
@@ -49,7 +45,7 @@ $HOLDUP" <<-'END'
 			exec 7>/tmp/stall
 			until [[ -s /tmp/stalled ]]; do :; done
 			echo self:5 >sessions/user$round/7/fd 7>&- &
-			until_d $!
+			waits $!
 			pester sessions/user$round 7>&- &
 			: >/tmp/ready
 			exec sleep 1000' &>/dev/null &

@@ -106,6 +106,29 @@ kexec_refused() {
 	fails "$1" 'said=$(kexec -e 2>&1) && exit; echo ": ${said##*: }"; false'
 }
 
+# stall_begin: let somebody write to descriptor 5, who has the lock of that file until stall_end.
+stall_begin() {
+	coproc stall { exec luo-stall write 5; }
+	expect stalled head -n 1 <&"${stall[0]}"
+}
+stall_end() {
+	exec {stall[1]}>&-
+	wait "$stall_PID"
+}
+
+# waits PID: it waits in the kernel.
+waits() {
+	until [[ $(<"/proc/$1/stat") == *") D "* ]]; do :; done
+}
+
+# says STATUS TEXT COMMAND…: COMMAND ends with that status, and TEXT is all that luo-sh says.
+says() {
+	local rc=0
+	"${@:3}" 2>/tmp/said || rc=$?
+	expect "$1" echo $rc
+	expect "luo-sh: $2" cat /tmp/said
+}
+
 # luo_file FD [TEXT]: a file on tmpfs that has no name any more, with TEXT in it.
 luo_file() {
 	local name=/dev/shm/luo-file.$BASHPID.$1

@@ -8,13 +8,12 @@
 #define PREPARE		"prepare"
 
 /* The session is named by last_error, when it is one that stands in the way. */
-static int say_last_error(int status, const char *before)
+static void say_last_error(int status, const char *before)
 {
 	const char *last = luo_read(NULL, "last_error");
 
 	if (last && strcmp(last, before) && *luo_last_error())
 		complain(status, "last_error: %s", luo_last_error());
-	return status;
 }
 
 /* A kernel that has no such thing says it when it reboots. */
@@ -28,7 +27,9 @@ int prepare(void)
 		return STATUS_OK;
 	snprintf(before, sizeof(before), "%s", last ?: "");
 	status = luo_write("1", NULL, PREPARE);
-	return status ? say_last_error(status, before) : STATUS_OK;
+	if (status)
+		say_last_error(status, before);
+	return status;
 }
 
 int unprepare(void)
