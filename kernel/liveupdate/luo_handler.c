@@ -241,7 +241,7 @@ static void luo_handler_lock_unused(struct liveupdate_file_handler *fh)
 
 /**
  * luo_handlers_emit() - list the compatible strings of all handlers
- * @page: filled in, a page, with a line each
+ * @page: filled in, a page, with a line each that tells which write the chosen format
  *
  * Return: how many bytes that are.
  */
@@ -252,7 +252,8 @@ ssize_t luo_handlers_emit(char *page)
 
 	guard(rwsem_read)(&luo_handlers_rwsem);
 	list_private_for_each_entry(fh, &luo_handlers, list)
-		len += sysfs_emit_at(page, len, "%s\n", fh->compatible);
+		len += sysfs_emit_at(page, len, "%s%s\n", fh->compatible,
+				     luo_handler_is_chosen(fh) ? " preserves" : "");
 	return len;
 }
 

@@ -46,7 +46,10 @@ struct pid *luo_pidfd_get_pid(int pidfd)
  * luo_pidfd_get_tgid() - the same, of the whole process if @pidfd is a thread's
  * @pidfd: as for luo_pidfd_get_pid()
  *
- * Return: the pid, with a reference; -EBADF; or -ESRCH when the process is gone.
+ * Return: the pid, with a reference; or
+ * * -EBADF: as luo_pidfd_get_pid()
+ * * -EPERM: it is a kernel thread
+ * * -ESRCH: the process is gone
  */
 struct pid *luo_pidfd_get_tgid(int pidfd)
 {
@@ -59,9 +62,12 @@ struct pid *luo_pidfd_get_tgid(int pidfd)
 	put_pid(pid);
 	if (!task)
 		return ERR_PTR(-ESRCH);
-	tgid = get_task_pid(task, PIDTYPE_TGID);
+	if (task->flags & PF_KTHREAD)
+		tgid = ERR_PTR(-EPERM);
+	else
+		tgid = get_task_pid(task, PIDTYPE_TGID) ?: ERR_PTR(-ESRCH);
 	put_task_struct(task);
-	return tgid ?: ERR_PTR(-ESRCH);
+	return tgid;
 }
 
 /**

@@ -89,7 +89,7 @@ load lib/copy
 	assert_file_exists build/linux/kernel/liveupdate/luo_core.c
 }
 
-@test "each step of make patches compiles, with CONFIG_LIVEUPDATE and without" {
+@test "each step of make patches compiles, with CONFIG_LIVEUPDATE and without, and the last one works" {
 	run in_copy make patches
 	assert_success
 	tree=$BATS_TEST_TMPDIR/tree
@@ -112,6 +112,16 @@ load lib/copy
 			make -s -C "$tree" O="$BATS_TEST_TMPDIR/$with" -j"$(nproc)" "$ARCH_IMAGE" modules
 		done
 	done
+
+	run diff -r -x .git "$tree" "$VM_REPO/build/linux"
+	assert_output ''
+	cp "$VM_BUILD/obj/.config" "$BATS_TEST_TMPDIR/enable/"
+	make -s -C "$tree" O="$BATS_TEST_TMPDIR/enable" -j"$(nproc)" "$ARCH_IMAGE"
+	image=("$BATS_TEST_TMPDIR"/enable/arch/*/boot/"$ARCH_IMAGE")
+	# shellcheck disable=SC2016  # its own arguments
+	run in_copy env T='100 120' bash -c 'cp "$1" "$2" && tests/run' bash "${image[0]}" "$VM_BUILD/$ARCH_IMAGE"
+	assert_success
+	assert_output --regexp '[1-9][0-9]* passed, 0 failed$'
 }
 
 # in_debian13 COMMAND…: as root, in a fresh Debian 13. It is no chroot: who is in one makes no user namespaces.

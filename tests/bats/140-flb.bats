@@ -218,7 +218,7 @@ load lib/luo
 	expect_kernel_line 'luo: s/100: retrieve: ENODEV'
 	luo_run <<-'END'
 		insmod /boot/liveupdate-sample.ko
-		grep -qx liveupdate-sample-note-v1 handlers
+		grep -qx 'liveupdate-sample-note-v1 preserves' handlers
 		for token in {1..100}; do
 			note "note $token" s/$token
 		done

@@ -16,6 +16,7 @@ owner EBUSY = 210-owner: everybody else is kept from changing anything while the
 owner EINTR = 136-stalled: an owner to be waits for what he does not allow, for freeze_timeout_ms, and can be killed
 owner EINVAL echo nobody >owner
 owner ENOMEM = 600-faults: a session becoming somebody
+owner EPERM exec 9</proc/2; echo 9 >owner
 owner ESRCH echo pid:1 >owner
 abi EBUSY = 220-device: an open device is the root
 abi EINTR = 136-stalled: what meets a reboot that waits can be killed, and changes nothing

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # bats file_tags=with-faults
 #
-# Who else has a say, on a kernel with such: a security module in which files a process may receive, and a subsystem that
-# holds directories of ours by links to them.
+# What only some kernels have: a security module that has a say in which files a process may receive, a subsystem that
+# links to directories of ours, and 32-bit programs.
 # shellcheck disable=SC2016  # what is quoted is for the guest
 
 load lib/common
@@ -75,5 +75,23 @@ LINKS='links=/sys/kernel/config/liveupdate-test'
 		shows . state=normal
 		[[ ! -e incoming/s ]]
 		rm $links/token $links/session
+	END
+}
+
+@test "a 32-bit program uses the device as any other" {
+	[[ $ARCH == x86_64 ]] || skip 'a 64-bit program cannot call as a 32-bit one there'
+	luo_run <<-'END'
+		luo_file 5 hello
+		luo-ioctl open compat 'create s' compat name compat 'preserve 5 7' 'run cat sessions/s/files' compat 'preserve 9 8' \
+			compat 'raw session nr=0x50 size=8' drop >/tmp/said
+		expect "$(printf '%s\n' ok ok ok ok s ok ok 1 ok EBADF ok ENOTTY ok)" cat /tmp/said
+		luo-hold preserve sessions/dir/1 1 memfd,size=64K,seed=1
+	END
+	vm_kexec
+	luo_run <<-'END'
+		luo-ioctl open compat 'retrieve dir' compat 'fetch 1 25' 'run luo-hold check open,fd=25,size=64K,seed=1 >&2' \
+			compat finish >/tmp/said
+		expect "$(printf '%s\n' ok ok ok ok ok ok ok)" cat /tmp/said
+		shows . state=normal
 	END
 }

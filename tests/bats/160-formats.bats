@@ -115,6 +115,14 @@ load lib/luo
 	END
 }
 
+@test "in luo-v5 a file has the mode that its seals say, and none becomes executable" {
+	vm_run "echo luo-v5 >$LUO/abi"
+	luo_survive memfd,size=5000,seed=1 memfd,size=5000,seed=2,flags=noexec \
+		memfd,size=5000,seed=3,flags=noexec,seals=exec+shrink+grow+write+future_write
+	# shellcheck disable=SC2154  # vm_run sets output
+	[[ $output == *mode=777*mode=666*mode=666* ]]
+}
+
 @test "a preserved file that was given a name goes along from one format to the other" {
 	luo_run <<-'END'
 		mkdir sessions/s sessions/s/1

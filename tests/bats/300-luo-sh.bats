@@ -111,7 +111,7 @@ number $(vm_run "cat $LUO/number" >/dev/null && echo "$output")
 owner none
 abi luo-v1
 abis luo-v1 luo-v5
-handlers $(vm_run "paste -sd ' ' $LUO/handlers" >/dev/null && echo "$output")
+handlers $(vm_run "cut -d ' ' -f 1 $LUO/handlers | paste -sd ' '" >/dev/null && echo "$output")
 sessions:
   plain:  state open  owner none  files 3  size 1048580
     8:  state preserved  compatible memfd-v3  size 4

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,7 @@ static const char usage_text[] =
 	"run SCRIPT            in bash: prints what that prints\n"
 	"fault N               have the N-th allocation fail of the next of those that are ioctls, which\n"
 	"                      then prints before its line whether there was one: hit or missed\n"
+	"compat                have the next of those that are ioctls be a 32-bit program's\n"
 	"leave KIB             so much memory that the kernel and everybody can hardly get more; without KIB: as before.\n"
 	"                      We need none ourselves\n"
 	"raw dev|session KEY=VALUE...\n"
@@ -84,6 +86,7 @@ static int sessions[4096];
 static int nr_sessions;
 static int *session = sessions;
 static char fault[16];
+static bool is_compat;
 
 static uint64_t number(const char *text)
 {
@@ -104,11 +107,42 @@ static int tell(int ret)
 	return ret >= 0;
 }
 
+#ifdef __x86_64__
+/* An ioctl as a 32-bit program makes it, whose addresses have 32 bits, too */
+static int ioctl_32(int fd, unsigned long cmd, void *arg)
+{
+	uint32_t size = *(uint32_t *)arg;
+	void *low = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	int ret = 54;
+
+	if (low == MAP_FAILED)
+		err(2, "mmap");
+	memcpy(low, arg, size);
+	asm volatile("int $0x80" : "+a"(ret) : "b"(fd), "c"(cmd), "d"(low)
+		     : "memory", "r8", "r9", "r10", "r11");
+	memcpy(arg, low, size);
+	munmap(low, size);
+	if (ret >= 0)
+		return ret;
+	errno = -ret;
+	return -1;
+}
+#else
+static int ioctl_32(int fd, unsigned long cmd, void *arg)
+{
+	errx(2, "no 32-bit programs here");
+}
+#endif
+
 /* An ioctl that its user waits for, with the fault that was asked for. */
 static int call(int fd, unsigned long cmd, void *arg)
 {
 	int ret;
 
+	if (is_compat) {
+		is_compat = false;
+		return ioctl_32(fd, cmd, arg);
+	}
 	if (!*fault)
 		return ioctl(fd, cmd, arg);
 	fault_begin(fault);
@@ -364,6 +398,9 @@ static void command(const char *text)
 		run(first);
 	} else if (!strcmp(name, "fault")) {
 		snprintf(fault, sizeof(fault), "%s", first);
+	} else if (!strcmp(name, "compat")) {
+		is_compat = true;
+		tell(0);
 	} else if (!strcmp(name, "leave")) {
 		leave(first);
 	} else if (!strcmp(name, "raw")) {

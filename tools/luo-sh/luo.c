@@ -347,6 +347,16 @@ static struct json_object *split(const char *text, char *chosen, size_t size)
 	return list;
 }
 
+/* The first word of each line: what is behind it may become more. */
+static struct json_object *first_words(const char *text)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (; *text; text += strcspn(text, "\n"), text += strspn(text, "\n"))
+		json_object_array_add(list, json_object_new_string_len(text, strcspn(text, " \n")));
+	return list;
+}
+
 /* What live update's directory itself has */
 struct json_object *luo_root(void)
 {
@@ -360,8 +370,7 @@ struct json_object *luo_root(void)
 	abis = split(luo_read(NULL, "abi") ?: "[luo-v1]", abi, sizeof(abi));
 	json_object_object_add(obj, "abi", json_object_new_string(abi));
 	json_object_object_add(obj, "abis", abis);
-	json_object_object_add(obj, "handlers",
-			       split(luo_read(NULL, "handlers") ?: "", abi, sizeof(abi)));
+	json_object_object_add(obj, "handlers", first_words(luo_read(NULL, "handlers") ?: ""));
 	add_string(obj, luo_last_error(), NULL, "last_error");
 	return obj;
 }
