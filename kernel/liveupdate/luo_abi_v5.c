@@ -25,7 +25,8 @@ LIVEUPDATE_VERSION(luo_v5, LUO_ABI_COMPATIBLE);
 
 /*
  * What is handed over, all of it preserved; root is NULL while there is no session. And
- * where the next session and the next file are serialized to.
+ * where the next session and the next file are serialized to; the last session, and how
+ * many files of it were serialized to which blocks.
  */
 static struct {
 	struct luo_ser *root;
@@ -33,6 +34,9 @@ static struct {
 	struct luo_flb_header_ser *flbs;
 	struct kho_block_set_it next_session;
 	struct kho_block_set_it next_file;
+	struct luo_session_ser *session;
+	struct kho_block_set *files;
+	u64 nr_files;
 } luo_v5;
 
 static void *luo_v5_root(size_t *size)
@@ -131,25 +135,36 @@ static void luo_v5_begin(void)
 	kho_block_set_it_init(&luo_v5.next_session, &luo_v5.sessions);
 }
 
+/* The format knows no empty blocks, and there may be room for more than there is. */
+static void luo_v5_end_session(void)
+{
+	if (!luo_v5.files)
+		return;
+	kho_block_set_shrink(luo_v5.files, luo_v5.nr_files);
+	luo_v5.session->file_set_ser.files = kho_block_set_head_pa(luo_v5.files);
+}
+
 static struct luo_session_ser *luo_v5_append_session(void *buffer)
 {
-	struct luo_session_ser *ser = kho_block_set_it_reserve_entry(&luo_v5.next_session);
-	struct kho_block_set *blocks = buffer;
-
-	ser->file_set_ser.files = blocks ? kho_block_set_head_pa(blocks) : 0;
-	if (blocks)
-		kho_block_set_it_init(&luo_v5.next_file, blocks);
-	return ser;
+	luo_v5_end_session();
+	luo_v5.session = kho_block_set_it_reserve_entry(&luo_v5.next_session);
+	luo_v5.session->file_set_ser.files = 0;
+	luo_v5.files = buffer;
+	luo_v5.nr_files = 0;
+	if (buffer)
+		kho_block_set_it_init(&luo_v5.next_file, buffer);
+	return luo_v5.session;
 }
 
 static struct luo_file_ser *luo_v5_append_file(void)
 {
+	luo_v5.nr_files++;
 	return kho_block_set_it_reserve_entry(&luo_v5.next_file);
 }
 
 static struct luo_flb_header_ser *luo_v5_end(u64 nr_sessions)
 {
-	/* The format knows no empty blocks. */
+	luo_v5_end_session();
 	kho_block_set_shrink(&luo_v5.sessions, nr_sessions);
 	luo_v5.root->sessions_pa = kho_block_set_head_pa(&luo_v5.sessions);
 	luo_v5.root->flbs_pa = virt_to_phys(luo_v5.flbs);
@@ -183,52 +198,10 @@ static int luo_v5_find_flbs(const void *blob, u64 *phys)
 	return *phys ? 0 : -ENODATA;
 }
 
-/*
- * Go through the entries of a block that was taken. It is freed when all were
- * understood. Returns how many were.
- */
-static u64 luo_v5_each_in_block(struct kho_block_header_ser *block, size_t size,
-				luo_entry_fn fn, void *arg)
-{
-	void *entry = block + 1;
-	u64 i, understood = 0;
-
-	for (i = 0; i < block->count; i++, entry += size)
-		understood += !fn(entry, arg);
-	if (understood == block->count)
-		luo_buf_free(block);
-	return understood;
-}
-
-/*
- * Go through the entries, of @size bytes each, of a chain of blocks. Returns 0, or what
- * is wrong with the chain; what comes before that was gone through. A chain that runs in
- * a circle ends where it comes to a block that was taken.
- */
-static int luo_v5_each(u64 phys, size_t size, luo_entry_fn fn, void *arg, u64 *understood)
-{
-	const u64 max = (KHO_BLOCK_SIZE - sizeof(struct kho_block_header_ser)) / size;
-	struct kho_block_header_ser *block;
-	u64 next;
-
-	for (; phys; phys = next) {
-		block = liveupdate_preserved_data(phys, KHO_BLOCK_SIZE);
-		if (!block)
-			return -EFAULT;
-		if (!block->count || block->count > max)
-			return -EINVAL;
-		if (!luo_buf_take(phys, KHO_BLOCK_SIZE))
-			return -EFAULT;
-		next = block->next;
-		*understood += luo_v5_each_in_block(block, size, fn, arg);
-	}
-	return 0;
-}
-
 static int luo_v5_each_file(const struct luo_file_set_ser *set, luo_entry_fn fn, void *arg)
 {
 	u64 understood = 0;
-	int err = luo_v5_each(set->files, sizeof(struct luo_file_ser), fn, arg, &understood);
+	int err = luo_buf_each(set->files, sizeof(struct luo_file_ser), fn, arg, &understood);
 
 	return err ?: understood == set->count ? 0 : -EINVAL;
 }
@@ -238,7 +211,7 @@ static int luo_v5_each_session(const void *blob, luo_entry_fn fn, void *arg)
 	const struct luo_ser *root = blob;
 	u64 understood = 0;
 
-	return luo_v5_each(root->sessions_pa, sizeof(struct luo_session_ser), fn, arg, &understood);
+	return luo_buf_each(root->sessions_pa, sizeof(struct luo_session_ser), fn, arg, &understood);
 }
 
 const struct luo_abi luo_abi_v5 = {

@@ -10,6 +10,7 @@
 #include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
+#include <linux/kho/abi/block.h>
 #include <linux/liveupdate.h>
 #include <linux/mm.h>
 
@@ -115,4 +116,56 @@ void *luo_buf_take(u64 phys, u64 size)
 void luo_buf_free(void *buf)
 {
 	folio_put(virt_to_folio(buf));
+}
+
+/*
+ * Go through the entries of a block that was taken. It is freed when all were
+ * understood. Returns how many were.
+ */
+static u64 luo_buf_each_in_block(struct kho_block_header_ser *block, size_t size,
+				luo_entry_fn fn, void *arg)
+{
+	void *entry = block + 1;
+	u64 i, understood = 0;
+
+	for (i = 0; i < block->count; i++, entry += size)
+		understood += !fn(entry, arg);
+	if (understood == block->count)
+		luo_buf_free(block);
+	return understood;
+}
+
+/**
+ * luo_buf_each() - go through the entries of a chain of blocks
+ * @phys:       the physical address of the first block, 0 when there is none
+ * @size:       of an entry, in bytes
+ * @fn:         called for each entry; returns a negative errno for one that it does not
+ *              understand
+ * @arg:        what it is given
+ * @understood: is increased by how many it understood
+ *
+ * Blocks of which all entries were understood are freed. A chain that runs in a circle ends
+ * where it comes to a block that was taken.
+ *
+ * Return: 0; or, and then what comes before that was gone through, what is wrong with the
+ * chain: -EFAULT or -EINVAL.
+ */
+int luo_buf_each(u64 phys, size_t size, luo_entry_fn fn, void *arg, u64 *understood)
+{
+	const u64 max = (KHO_BLOCK_SIZE - sizeof(struct kho_block_header_ser)) / size;
+	struct kho_block_header_ser *block;
+	u64 next;
+
+	for (; phys; phys = next) {
+		block = liveupdate_preserved_data(phys, KHO_BLOCK_SIZE);
+		if (!block)
+			return -EFAULT;
+		if (!block->count || block->count > max)
+			return -EINVAL;
+		if (!luo_buf_take(phys, KHO_BLOCK_SIZE))
+			return -EFAULT;
+		next = block->next;
+		*understood += luo_buf_each_in_block(block, size, fn, arg);
+	}
+	return 0;
 }

@@ -35,6 +35,7 @@
 #include "luo_configfs_dirs.h"
 #include "luo_core.h"
 #include "luo_handler.h"
+#include "luo_lost.h"
 #include "luo_pidfd.h"
 #include "luo_session.h"
 #include "luo_state.h"
@@ -732,6 +733,33 @@ static ssize_t luo_root_freeze_timeout_ms_store(struct config_item *item, const 
 }
 CONFIGFS_ATTR(luo_root_, freeze_timeout_ms);
 
+static ssize_t luo_root_on_error_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, luo_lost_is_drop() ? "refuse [drop]\n" : "[refuse] drop\n");
+}
+
+static ssize_t luo_root_on_error_store(struct config_item *item, const char *page, size_t count)
+{
+	bool drop = luo_is_word(page, count, "drop");
+
+	/* As freeze_timeout_ms, and drop loses what is others'. */
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (!drop && !luo_is_word(page, count, "refuse"))
+		return -EINVAL;
+	luo_wait_for_incoming();
+	return luo_lost_set_drop(drop) ?: count;
+}
+CONFIGFS_ATTR(luo_root_, on_error);
+
+/* As large as it is, which may be more than an attribute of text can be. */
+static ssize_t luo_root_lost_read(struct config_item *item, void *buffer, size_t size)
+{
+	luo_wait_for_incoming();
+	return luo_lost_emit(buffer, size);
+}
+CONFIGFS_BIN_ATTR_RO(luo_root_, lost, NULL, 0);
+
 static struct configfs_attribute *luo_root_attrs[] = {
 	&luo_root_attr_owner,
 	&luo_root_attr_state,
@@ -740,13 +768,20 @@ static struct configfs_attribute *luo_root_attrs[] = {
 	&luo_root_attr_abi,
 	&luo_root_attr_last_error,
 	&luo_root_attr_freeze_timeout_ms,
+	&luo_root_attr_on_error,
 	&luo_root_attr_prepare,
+	NULL
+};
+
+static struct configfs_bin_attribute *luo_root_bin_attrs[] = {
+	&luo_root_attr_lost,
 	NULL
 };
 
 static const struct config_item_type luo_root_type = {
 	.ct_owner = THIS_MODULE,
 	.ct_attrs = luo_root_attrs,
+	.ct_bin_attrs = luo_root_bin_attrs,
 };
 
 static struct configfs_subsystem luo_subsys = {

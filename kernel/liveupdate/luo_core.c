@@ -22,6 +22,7 @@
 #include "luo_abi.h"
 #include "luo_buf.h"
 #include "luo_core.h"
+#include "luo_lost.h"
 #include "luo_session.h"
 #include "luo_state.h"
 
@@ -123,8 +124,11 @@ early_initcall(luo_find_handover);
 /* Reading takes time with the number of files; the boot need not wait for it. */
 static void luo_read_handover(struct work_struct *work)
 {
-	luo_restore_sessions(luo_abi_in, luo_blob_in);
-	luo_buf_free(luo_blob_in);
+	if (luo_abi_in) {
+		luo_restore_sessions(luo_abi_in, luo_blob_in);
+		luo_buf_free(luo_blob_in);
+	}
+	luo_lost_restore();
 	luo_notify(LUO_STATE_CHANGED, NULL);
 }
 
@@ -133,7 +137,7 @@ static DECLARE_WORK(luo_read_work, luo_read_handover);
 /* After the front ends, which are initialised as devices are. */
 static int __init luo_start_reading(void)
 {
-	if (luo_abi_in)
+	if (liveupdate_enabled())
 		queue_work(system_dfl_wq, &luo_read_work);
 	return 0;
 }
@@ -158,28 +162,41 @@ static int luo_check_image(void)
 	return -EOPNOTSUPP;
 }
 
-/* Have nothing under way any more. Fails as liveupdate_reboot(). */
-static int luo_close_gate(void)
+/*
+ * Have nothing under way any more; with @pass nothing but what waits for a user, after the
+ * same time. Fails as liveupdate_reboot().
+ */
+static int luo_close_gate(bool pass)
 {
 	unsigned long deadline = luo_freeze_deadline();
 	int err;
 
 	luo_wait_for_incoming();
-	err = luo_owner_settle_all(deadline) ?:
-	      luo_gate_close(deadline, LUO_KILLABLE);
+	err = luo_owner_settle_all(deadline) ?: luo_gate_close(deadline, LUO_KILLABLE);
+	if (err == -ETIMEDOUT && pass)
+		err = luo_gate_pass();
 	if (err != -ETIMEDOUT)
 		return err;
 	luo_sessions_tell_stalled();
 	return -EBUSY;
 }
 
+static int luo_freeze_sessions(void)
+{
+	if (!luo_lost_begin())
+		return luo_sessions_freeze();
+	luo_sessions_freeze_or_drop();
+	luo_lost_end();
+	return 0;
+}
+
 static int luo_freeze(void)
 {
-	int err = luo_close_gate();
+	int err = luo_close_gate(luo_lost_is_drop());
 
 	if (err)
 		return err;
-	err = luo_check_image() ?: luo_sessions_freeze();
+	err = luo_check_image() ?: luo_freeze_sessions();
 	if (err)
 		luo_gate_undo();
 	else
@@ -241,7 +258,7 @@ int luo_prepare(bool begin)
 	int err;
 
 	WRITE_ONCE(luo_was_prepared, false);
-	err = luo_close_gate();
+	err = luo_close_gate(false);
 	if (err)
 		return err;
 	luo_gate_undo();
@@ -272,7 +289,8 @@ enum luo_prepared luo_get_prepared(void)
  * liveupdate_reboot() - freeze and write what is handed over to the next kernel
  *
  * Waits for operations that are under way, for freeze_timeout_ms at most: no user can
- * hold it up for longer.
+ * hold it up for longer. With on_error=drop it then goes without what they have in hand,
+ * and without what cannot be frozen or carried on.
  *
  * Context: called by the kexec path of reboot(2) alone, with all processes
  * still there.

@@ -25,6 +25,7 @@
 #include "luo_file.h"
 #include "luo_flb.h"
 #include "luo_handler.h"
+#include "luo_lost.h"
 #include "luo_state.h"
 
 /*
@@ -92,13 +93,20 @@ static void luo_file_release(struct luo_file *lf)
 }
 
 /*
- * Lock a file under which others are locked: those that its handler asks for, or
- * the copy of it that is carried on. One at a time does that in a session: files may
- * depend on each other in a circle.
+ * Call a handler, which may wait for a user as long as that likes: the reboot path may
+ * pass the operation by meanwhile, and leave the file behind.
  */
-DEFINE_GUARD(luo_file, struct luo_file *,
-	     mutex_lock_nest_lock(&_T->lock, &luo_gate), mutex_unlock(&_T->lock))
-DEFINE_GUARD_COND(luo_file, _kill, mutex_lock_killable_nest_lock(&_T->lock, &luo_gate), _RET == 0)
+static void luo_file_call_begin(struct luo_file *lf)
+{
+	lf->called = true;
+	luo_op_wait_begin();
+}
+
+static void luo_file_call_end(struct luo_file *lf)
+{
+	luo_op_wait_end();
+	lf->called = false;
+}
 
 static struct liveupdate_file_op_args luo_file_args(struct luo_file *lf)
 {
@@ -277,8 +285,8 @@ static int luo_file_charge(struct luo_file *lf, u64 size)
 }
 
 /*
- * Have room to hand one more file over. Fails with -EDQUOT when it is larger than what the
- * set may preserve besides, and as luo_abi_reserve_files() does.
+ * Have room to hand one more file over, or to tell that it is lost. Fails with -EDQUOT when
+ * it is larger than what the set may preserve besides, and as luo_abi_reserve_files() does.
  */
 static int luo_file_reserve(struct luo_file *lf)
 {
@@ -291,9 +299,21 @@ static int luo_file_reserve(struct luo_file *lf)
 		return err;
 	err = luo_abi_reserve_files(set->buffer, set->nr + 1);
 	if (err)
-		luo_file_charge(lf, 0);
-	else
-		set->nr++;
+		goto err_charge;
+	/* A copy has the room of what it is one of. */
+	if (!set->carries) {
+		err = luo_lost_reserve();
+		if (err)
+			goto err_abi;
+	}
+	set->nr++;
+	return 0;
+
+err_abi:
+	/* Less room than there was can always be had. */
+	luo_abi_reserve_files(set->buffer, set->nr);
+err_charge:
+	luo_file_charge(lf, 0);
 	return err;
 }
 
@@ -305,6 +325,8 @@ static void luo_file_unreserve(struct luo_file *lf)
 	luo_file_charge(lf, 0);
 	/* Less room than there was can always be had. */
 	luo_abi_reserve_files(set->buffer, --set->nr);
+	if (!set->carries)
+		luo_lost_unreserve(1);
 }
 
 /*
@@ -345,10 +367,12 @@ static void luo_file_unsave(struct luo_file *lf)
 {
 	struct liveupdate_file_op_args args = luo_file_args(lf);
 
+	luo_file_call_begin(lf);
 	if (lf->file)
 		lf->fh->ops->unpreserve(&args);
 	else
 		lf->fh->ops->uncarry(&args);
+	luo_file_call_end(lf);
 }
 
 /* Undo all that luo_file_preserve() did before it let the file be seen. */
@@ -366,7 +390,7 @@ static void luo_file_rollback(struct luo_file *lf)
 static bool luo_file_unpreserve(struct luo_file *lf)
 {
 	lockdep_assert_held(&luo_gate);
-	guard(mutex)(&lf->lock);
+	guard(luo_op_mutex)(&lf->lock);
 	if (lf->state != LUO_FILE_PRESERVED)
 		return false;
 	luo_file_unlink(lf);
@@ -434,7 +458,9 @@ static int luo_file_preserve_by(struct luo_file *lf, struct liveupdate_file_hand
 
 	if (file) {
 		args = luo_file_args(lf);
+		luo_file_call_begin(lf);
 		err = fh->ops->preserve(&args);
+		luo_file_call_end(lf);
 		if (err)
 			goto err_flb;
 		lf->data = args.serialized_data;
@@ -471,8 +497,8 @@ static int luo_file_try_preserve(struct luo_file *lf, struct file *file)
 	if (busy)
 		return busy;
 
-	ACQUIRE(mutex_kill, lock)(&lf->lock);
-	err = ACQUIRE_ERR(mutex_kill, &lock);
+	ACQUIRE(luo_op_mutex_kill, lock)(&lf->lock);
+	err = ACQUIRE_ERR(luo_op_mutex_kill, &lock);
 	if (err)
 		return err;
 	if (lf->state != LUO_FILE_EMPTY)
@@ -592,7 +618,9 @@ static int luo_file_check(struct luo_file *lf)
 	if (!lf->file || !lf->fh->ops->check)
 		return 0;
 	args = luo_file_args(lf);
+	luo_file_call_begin(lf);
 	err = lf->fh->ops->check(&args);
+	luo_file_call_end(lf);
 	if (err)
 		luo_set_last_error(&lf->set->error, &lf->token, "freeze", err);
 	return err;
@@ -645,8 +673,8 @@ static int luo_file_prepare(struct luo_file *lf)
 {
 	int err;
 
-	ACQUIRE(mutex_kill, lock)(&lf->lock);
-	err = ACQUIRE_ERR(mutex_kill, &lock);
+	ACQUIRE(luo_op_mutex_kill, lock)(&lf->lock);
+	err = ACQUIRE_ERR(luo_op_mutex_kill, &lock);
 	if (err)
 		return err;
 	return lf->state == LUO_FILE_PRESERVED ? luo_file_check(lf) : 0;
@@ -715,6 +743,21 @@ enum luo_prepared luo_file_set_prepared(struct luo_file_set *set)
 	return set->prepared == set->changes ? LUO_PREPARED_READY : LUO_PREPARED_STALE;
 }
 
+/*
+ * Note that a file is not handed over, of which nothing is undone; it is told when that is
+ * certain.
+ */
+static void luo_file_lose(struct luo_file *lf, const char *what, int err)
+{
+	luo_set_last_error(&lf->set->error, &lf->token, what, err);
+	lf->lost = err;
+}
+
+static void luo_file_tell_lost(const struct luo_file *lf)
+{
+	luo_lost_tell(lf->set->error.name, lf->token, lf->compatible, lf->lost);
+}
+
 static int luo_file_freeze(struct luo_file *lf)
 {
 	struct liveupdate_file_op_args args;
@@ -768,6 +811,83 @@ int luo_file_set_freeze(struct luo_file_set *set)
 }
 
 /**
+ * luo_file_set_freeze_or_lose() - freeze those files that can be
+ * @set:  the set of an outgoing session
+ * @lost: gets the others, the last one first
+ *
+ * Context: the reboot path, the gate closed.
+ * Return: true when there were others. Files that depend on them may have been frozen: so
+ * these are unfrozen, and it is tried again without.
+ */
+bool luo_file_set_freeze_or_lose(struct luo_file_set *set, struct list_head *lost)
+{
+	struct luo_file *lf, *next;
+	bool any = false;
+	int err;
+
+	lockdep_assert_held_write(&luo_gate);
+	list_for_each_entry_safe(lf, next, &set->list, list) {
+		err = lf->called ? -EBUSY : luo_file_freeze(lf);
+		if (!err)
+			continue;
+		luo_file_lose(lf, lf->called ? "operation under way" : "freeze", err);
+		list_move(&lf->list, lost);
+		any = true;
+	}
+	return any;
+}
+
+/**
+ * luo_files_drop() - leave files behind for good, and tell it
+ * @lost: the files, those first that may depend on others
+ *
+ * What an operation that was passed by has in hand is left as it is.
+ *
+ * Context: the reboot path, the gate closed.
+ */
+void luo_files_drop(struct list_head *lost)
+{
+	struct luo_file *lf, *next;
+
+	lockdep_assert_held_write(&luo_gate);
+	list_for_each_entry_safe(lf, next, lost, list) {
+		luo_file_tell_lost(lf);
+		if (!lf->called)
+			luo_file_unpreserve(lf);
+		else
+			luo_file_unlink(lf);
+	}
+}
+
+/**
+ * luo_file_set_pass() - leave files behind that operations have in hand that are passed by
+ * @set: the set of an outgoing session
+ *
+ * Files that were about to be preserved are told as lost.
+ *
+ * Context: the reboot path, the gate closed.
+ */
+void luo_file_set_pass(struct luo_file_set *set)
+{
+	struct luo_file *lf;
+	struct rb_node *node;
+
+	lockdep_assert_held_write(&luo_gate);
+	for (node = rb_first(&set->tokens); node; node = rb_next(node)) {
+		lf = rb_entry(node, struct luo_file, token_node);
+		if (!lf->called)
+			continue;
+		/* The operation does not come to that any more. */
+		luo_flb_file_unpreserve(lf->fh);
+		if (lf->state != LUO_FILE_EMPTY)
+			continue;
+		strscpy(lf->compatible, lf->fh->compatible);
+		luo_file_lose(lf, "operation under way", -EBUSY);
+		luo_file_tell_lost(lf);
+	}
+}
+
+/**
  * luo_file_set_unfreeze() - undo luo_file_set_freeze() that succeeded
  * @set: the set
  *
@@ -797,7 +917,9 @@ static int luo_file_try_retrieve(struct luo_file *lf)
 
 	args = luo_file_args(lf);
 	lf->retrieving = true;
+	luo_file_call_begin(lf);
 	err = lf->fh->ops->retrieve(&args);
+	luo_file_call_end(lf);
 	lf->retrieving = false;
 	lf->private = args.private_data;
 	if (err)
@@ -861,12 +983,12 @@ int luo_file_retrieve(struct luo_file *lf, struct file **filep)
 	if (busy)
 		return busy;
 
-	ACQUIRE(mutex_kill, retrieve)(&lf->set->retrieve_lock);
-	err = ACQUIRE_ERR(mutex_kill, &retrieve);
+	ACQUIRE(luo_op_mutex_kill, retrieve)(&lf->set->retrieve_lock);
+	err = ACQUIRE_ERR(luo_op_mutex_kill, &retrieve);
 	if (err)
 		return err;
-	ACQUIRE(luo_file_kill, lock)(lf);
-	err = ACQUIRE_ERR(luo_file_kill, &lock) ?: luo_file_retrieve_locked(lf);
+	ACQUIRE(luo_op_mutex_kill, lock)(&lf->lock);
+	err = ACQUIRE_ERR(luo_op_mutex_kill, &lock) ?: luo_file_retrieve_locked(lf);
 	if (!err)
 		*filep = get_file(lf->file);
 	return err;
@@ -932,19 +1054,22 @@ static void luo_file_drop_handler(struct luo_file *lf)
 		luo_file_release(lf);
 }
 
-/* Make a file, unless its handler can carry it as it came. */
-static int luo_file_retrieve_to_carry(struct luo_file *lf)
+/* Make a file, if one may, unless its handler can carry it as it came. */
+static int luo_file_retrieve_to_carry(struct luo_file *lf, bool may_retrieve)
 {
 	int err;
 
-	guard(luo_file)(lf);
+	/* An operation that is passed by has its lock. */
+	if (lf->called)
+		return -EBUSY;
+	guard(luo_op_mutex)(&lf->lock);
 	if (lf->file)
 		return 0;
 	err = luo_file_hold_handler(lf);
 	if (err)
 		return err;
 	if (!lf->fh->ops->carry)
-		return luo_file_retrieve_locked(lf);
+		return may_retrieve ? luo_file_retrieve_locked(lf) : -EBUSY;
 	luo_file_drop_handler(lf);
 	return 0;
 }
@@ -960,8 +1085,8 @@ static int luo_file_carry(struct luo_file *lf, struct luo_file_set *to)
 	if (IS_ERR(copy))
 		return PTR_ERR(copy);
 
-	guard(luo_file)(lf);
-	guard(luo_file)(copy);
+	guard(luo_op_mutex)(&lf->lock);
+	guard(luo_op_mutex)(&copy->lock);
 	if (lf->file)
 		return luo_file_carry_retrieved(lf, copy);
 	err = luo_file_hold_handler(lf);
@@ -973,44 +1098,82 @@ static int luo_file_carry(struct luo_file *lf, struct luo_file_set *to)
 }
 
 /**
- * luo_file_set_carry() - hand the files of an incoming session on to the next kernel
- * @set: the incoming session's set
- * @to:  the set of the outgoing session that is a copy of it
- *
- * Making a file may make others of the set, and what was saved of a file is gone when
- * the file is made: so all that have to be made are, before the first is carried.
+ * luo_file_set_lose() - leave all files of an incoming session behind
+ * @set: its set
+ * @err: why
  *
  * Context: the reboot path, the gate closed.
- * Return: 0; or, with nothing lost and @to with the files that were carried:
+ */
+void luo_file_set_lose(struct luo_file_set *set, int err)
+{
+	struct luo_file *lf;
+
+	luo_for_each_file(lf, set) {
+		lf->lost = err;
+		luo_file_tell_lost(lf);
+	}
+}
+
+/*
+ * Making a file may make others of the set, and what was saved of a file is gone when the
+ * file is made: so all that have to be made are, before the first is carried.
+ */
+static int luo_file_set_retrieve_to_carry(struct luo_file_set *set, bool drop)
+{
+	/* An operation that is passed by may have it. */
+	bool may_retrieve = mutex_trylock(&set->retrieve_lock);
+	struct luo_file *lf;
+	int err = 0;
+
+	luo_for_each_file(lf, set) {
+		lf->lost = 0;
+		err = luo_file_retrieve_to_carry(lf, may_retrieve);
+		if (!err)
+			continue;
+		luo_file_lose(lf, "carry on", err);
+		if (!drop)
+			break;
+	}
+	if (may_retrieve)
+		mutex_unlock(&set->retrieve_lock);
+	return drop ? 0 : err;
+}
+
+/**
+ * luo_file_set_carry() - hand the files of an incoming session on to the next kernel
+ * @set:  the incoming session's set
+ * @to:   the set of the outgoing session that is a copy of it
+ * @drop: leave those behind that cannot be, and tell it
+ *
+ * Context: the reboot path, the gate closed.
+ * Return: 0; or without @drop, with nothing lost and @to with the files that were carried:
  * * -ENODEV: no handler of a file's type is registered, or none that writes the chosen
  *   format
  * * -ENOMEM
  * * whatever carrying, or preserving a file or an FLB of it says
  */
-int luo_file_set_carry(struct luo_file_set *set, struct luo_file_set *to)
+int luo_file_set_carry(struct luo_file_set *set, struct luo_file_set *to, bool drop)
 {
 	struct luo_file *lf;
 	int err;
 
 	lockdep_assert_held_write(&luo_gate);
 	to->carries = set;
-	scoped_guard(mutex, &set->retrieve_lock) {
-		luo_for_each_file(lf, set) {
-			err = luo_file_retrieve_to_carry(lf);
-			if (err)
-				goto err_file;
-		}
-	}
+	err = luo_file_set_retrieve_to_carry(set, drop);
+	if (err)
+		return err;
 	luo_for_each_file(lf, set) {
-		err = luo_file_carry(lf, to);
-		if (err)
-			goto err_file;
+		if (!lf->lost) {
+			err = luo_file_carry(lf, to);
+			if (err)
+				luo_file_lose(lf, "carry on", err);
+		}
+		if (err && !drop)
+			return err;
+		if (lf->lost)
+			luo_file_tell_lost(lf);
 	}
 	return 0;
-
-err_file:
-	luo_set_last_error(&set->error, &lf->token, "carry on", err);
-	return err;
 }
 
 /**
@@ -1034,20 +1197,22 @@ int liveupdate_get_file_incoming(struct liveupdate_session *session, u64 token,
 				 struct file **filep)
 {
 	struct luo_file *lf = luo_file_find((struct luo_file_set *)session, token);
-	int err;
+	int err = -EDEADLK;
 
 	lockdep_assert_held(&luo_gate);
 	if (!lf)
 		return -ENOENT;
 
 	lockdep_assert_held(&lf->set->retrieve_lock);
-	err = -EDEADLK;
+	/* The handler that asks does not wait while it does. */
+	luo_op_wait_end();
 	if (!lf->retrieving) {
-		guard(luo_file)(lf);
+		guard(luo_op_mutex)(&lf->lock);
 		err = luo_file_retrieve_locked(lf);
 		if (!err)
 			*filep = lf->file;
 	}
+	luo_op_wait_begin();
 	luo_file_put(lf);
 	return err;
 }
@@ -1073,7 +1238,7 @@ static int luo_token_of_id(struct luo_file_set *set, unsigned long id, u64 *toke
 	lf = luo_file_find(set, *tokenp);
 	if (!lf)
 		return -ENOENT;
-	is_there = READ_ONCE(lf->state) == LUO_FILE_PRESERVED;
+	is_there = READ_ONCE(lf->state) == LUO_FILE_PRESERVED && !READ_ONCE(lf->lost);
 	luo_file_put(lf);
 	return is_there ? 0 : -ENOENT;
 }
@@ -1111,10 +1276,11 @@ EXPORT_SYMBOL_GPL(liveupdate_get_token_outgoing);
 static int luo_file_begin_finish(struct luo_file *lf, bool discard)
 {
 	struct liveupdate_file_op_args args;
+	bool can_finish;
 	int err;
 
-	ACQUIRE(mutex_kill, lock)(&lf->lock);
-	err = ACQUIRE_ERR(mutex_kill, &lock);
+	ACQUIRE(luo_op_mutex_kill, lock)(&lf->lock);
+	err = ACQUIRE_ERR(luo_op_mutex_kill, &lock);
 	if (err)
 		return err;
 	if (lf->state != LUO_FILE_RETRIEVED && !discard)
@@ -1124,7 +1290,10 @@ static int luo_file_begin_finish(struct luo_file *lf, bool discard)
 			return 0;
 	} else if (lf->fh->ops->can_finish) {
 		args = luo_file_args(lf);
-		if (!lf->fh->ops->can_finish(&args))
+		luo_file_call_begin(lf);
+		can_finish = lf->fh->ops->can_finish(&args);
+		luo_file_call_end(lf);
+		if (!can_finish)
 			return -EBUSY;
 	}
 
@@ -1137,7 +1306,7 @@ static int luo_file_begin_finish(struct luo_file *lf, bool discard)
 /* Undo luo_file_begin_finish() that succeeded. */
 static void luo_file_cancel_finish(struct luo_file *lf)
 {
-	guard(mutex)(&lf->lock);
+	guard(luo_op_mutex)(&lf->lock);
 	if (!lf->fh)
 		return;
 	luo_flb_file_cancel_finish(lf->fh);
@@ -1149,10 +1318,12 @@ static void luo_file_finish(struct luo_file *lf)
 {
 	struct liveupdate_file_op_args args;
 
-	guard(mutex)(&lf->lock);
+	guard(luo_op_mutex)(&lf->lock);
 	if (lf->fh) {
 		args = luo_file_args(lf);
+		luo_file_call_begin(lf);
 		lf->fh->ops->finish(&args);
+		luo_file_call_end(lf);
 		luo_flb_file_finish(lf->fh);
 	} else {
 		luo_set_last_error(&lf->set->error, &lf->token,
@@ -1207,8 +1378,10 @@ int luo_file_set_finish(struct luo_file_set *set, bool discard)
 		WRITE_ONCE(set->state, LUO_SET_FINISHING);
 	}
 	err = luo_file_set_try_finish(set, discard);
-	if (!err)
+	if (!err) {
 		atomic64_sub(set->nr, &luo_nr_files);
+		luo_lost_unreserve(set->nr);
+	}
 	guard(mutex)(&set->lock);
 	WRITE_ONCE(set->state, err ? LUO_SET_OPEN : LUO_SET_FINISHED);
 	return err;
@@ -1305,6 +1478,7 @@ void luo_file_set_init(struct luo_file_set *set, const char *name, bool is_incom
 void luo_file_set_arrive(struct luo_file_set *set)
 {
 	atomic64_add(set->nr, &luo_nr_files);
+	luo_lost_arrive(set->nr);
 }
 
 /**

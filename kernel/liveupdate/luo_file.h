@@ -94,6 +94,8 @@ enum luo_file_state {
  * @private:    the handler's own
  * @err:        why the last attempt to retrieve it failed
  * @size:       bytes that it counts for in its set's @limit, under the set's @lock
+ * @lost:       why the reboot leaves it behind, 0 unless it does; with the gate closed
+ * @called:     its handler is called in an operation, and may wait for a user
  * @retrieving: its handler is called to retrieve it; under the set's @retrieve_lock
  */
 struct luo_file {
@@ -112,7 +114,9 @@ struct luo_file {
 	u64 data;
 	void *private;
 	int err;
+	int lost;
 	u64 size;
+	bool called;
 	bool retrieving;
 };
 
@@ -133,7 +137,11 @@ void luo_file_set_unprepare(struct luo_file_set *set);
 enum luo_prepared luo_file_set_prepared(struct luo_file_set *set);
 int luo_file_set_freeze(struct luo_file_set *set);
 void luo_file_set_unfreeze(struct luo_file_set *set);
-int luo_file_set_carry(struct luo_file_set *set, struct luo_file_set *to);
+bool luo_file_set_freeze_or_lose(struct luo_file_set *set, struct list_head *lost);
+void luo_files_drop(struct list_head *lost);
+void luo_file_set_pass(struct luo_file_set *set);
+int luo_file_set_carry(struct luo_file_set *set, struct luo_file_set *to, bool drop);
+void luo_file_set_lose(struct luo_file_set *set, int err);
 int luo_file_set_finish(struct luo_file_set *set, bool discard);
 bool luo_file_set_stalled(struct luo_file_set *set);
 

@@ -6,6 +6,7 @@
 #include <linux/kho/abi/luo.h>
 #include <linux/overflow.h>
 #include <linux/types.h>
+#include "luo_buf.h"
 
 /* The hand-over formats */
 enum luo_abi_nr {
@@ -13,12 +14,6 @@ enum luo_abi_nr {
 	LUO_V5,
 	LUO_NR_ABIS,
 };
-
-/*
- * Called for each entry of a container; returns a negative errno for one that it does not
- * understand
- */
-typedef int (*luo_entry_fn)(const void *entry, void *arg);
 
 /**
  * struct luo_abi - a hand-over format: its root, and containers of entries

@@ -331,19 +331,27 @@ static int luo_sessions_freeze_all(void)
 	return 0;
 }
 
-/* Make an outgoing session of what is left of an incoming one. */
-static int luo_session_carry(struct luo_session *session)
+/* Make an outgoing session of what is left of an incoming one; @drop what cannot be. */
+static int luo_session_carry(struct luo_session *session, bool drop)
 {
-	/* Whoever calls reboot(2) is charged nothing. */
-	struct luo_session *copy = luo_session_new(session->name, &luo_outgoing, GFP_KHO);
-	int err = copy ? luo_session_publish(copy) : -ENOMEM;
+	struct luo_session *copy = NULL;
+	int err = -EBUSY;
 
+	/* An operation that is passed by may be finishing it. */
+	if (session->files.state == LUO_SET_OPEN) {
+		/* Whoever calls reboot(2) is charged nothing. */
+		copy = luo_session_new(session->name, &luo_outgoing, GFP_KHO);
+		err = copy ? luo_session_publish(copy) : -ENOMEM;
+	}
 	if (!err)
-		return luo_file_set_carry(&session->files, &copy->files);
+		return luo_file_set_carry(&session->files, &copy->files, drop);
 	luo_set_last_error(&session->files.error, NULL, "carry on", err);
 	if (copy)
 		luo_session_put(copy);
-	return err;
+	if (!drop)
+		return err;
+	luo_file_set_lose(&session->files, err);
+	return 0;
 }
 
 /* Incoming sessions have copies that are handed over, see luo_sessions_prepare(). */
@@ -369,7 +377,7 @@ void luo_sessions_unprepare(void)
 	luo_sessions_are_carried = false;
 }
 
-static int luo_sessions_carry(void)
+static int luo_sessions_carry(bool drop)
 {
 	struct luo_session *session;
 	int err;
@@ -378,7 +386,7 @@ static int luo_sessions_carry(void)
 	if (luo_sessions_are_carried)
 		return 0;
 	luo_for_each_session(session, &luo_incoming) {
-		err = luo_session_carry(session);
+		err = luo_session_carry(session, drop);
 		if (err)
 			return err;
 	}
@@ -413,7 +421,7 @@ int luo_sessions_prepare(void)
 	int err;
 
 	lockdep_assert_held_write(&luo_gate);
-	err = luo_sessions_carry() ?: luo_sessions_check();
+	err = luo_sessions_carry(false) ?: luo_sessions_check();
 	if (err)
 		luo_sessions_unprepare();
 	return err;
@@ -484,11 +492,51 @@ int luo_sessions_freeze(void)
 	int err;
 
 	lockdep_assert_held_write(&luo_gate);
-	err = luo_sessions_carry() ?: luo_sessions_freeze_all();
+	err = luo_sessions_carry(false) ?: luo_sessions_freeze_all();
 	/* Also what was prepared: whoever tries it again is told why, or gets it anew. */
 	if (err)
 		luo_sessions_unprepare();
 	return err;
+}
+
+/* Freeze the files that can be; false when others were found that cannot. */
+static bool luo_sessions_try_freeze(struct list_head *lost)
+{
+	struct luo_session *session;
+	bool any = false;
+
+	luo_for_each_session(session, &luo_outgoing) {
+		if (session->files.state != LUO_SET_ABANDONED)
+			any |= luo_file_set_freeze_or_lose(&session->files, lost);
+	}
+	if (!any)
+		return true;
+	list_for_each_entry_reverse(session, &luo_outgoing.list, list) {
+		if (session->files.state != LUO_SET_ABANDONED)
+			luo_file_set_unfreeze(&session->files);
+	}
+	return false;
+}
+
+/**
+ * luo_sessions_freeze_or_drop() - freeze every file that can be, and leave the others behind
+ *
+ * What depends on a file that is left behind is, too: its handler's freeze() fails then.
+ *
+ * Context: the reboot path, the gate closed, between luo_lost_begin() and luo_lost_end().
+ */
+void luo_sessions_freeze_or_drop(void)
+{
+	struct luo_session *session;
+	LIST_HEAD(lost);
+
+	lockdep_assert_held_write(&luo_gate);
+	luo_sessions_carry(true);
+	while (!luo_sessions_try_freeze(&lost))
+		;
+	luo_files_drop(&lost);
+	luo_for_each_session(session, &luo_outgoing)
+		luo_file_set_pass(&session->files);
 }
 
 static bool luo_sessions_tell_stalled_of(struct luo_session_list *sessions)

@@ -76,6 +76,7 @@ int luo_sessions_prepare(void);
 void luo_sessions_unprepare(void);
 int luo_session_prepare(struct luo_session *session);
 int luo_sessions_freeze(void);
+void luo_sessions_freeze_or_drop(void);
 void luo_sessions_tell_stalled(void);
 
 #endif /* _LUO_SESSION_H */

@@ -176,19 +176,56 @@ static const struct kernel_param_ops luo_freeze_timeout_param_ops = {
 #define MODULE_PARAM_PREFIX "liveupdate."
 module_param_cb(freeze_timeout_ms, &luo_freeze_timeout_param_ops, NULL, 0);
 
+/* How long the reboot path waits for what no user can hold up */
+#define LUO_PASS_TIMEOUT	(10 * HZ)
+
 static void luo_gate_set(bool closed, bool frozen)
 {
 	guard(spinlock)(&luo_gate.lock);
 	luo_gate.closed = closed;
+	/* Once frozen, who was passed by does not go on any more. */
+	luo_gate.passed &= frozen;
 	WRITE_ONCE(luo_gate.frozen, frozen);
 	if (!closed)
 		wake_up_all(&luo_gate.wait);
 }
 
-static bool luo_no_op_is_left(void)
+/* Whether all operations have ended, or with @pass all that do not wait */
+static bool luo_gate_is_quiet(bool pass)
 {
 	guard(spinlock)(&luo_gate.lock);
-	return !luo_gate.nr_ops;
+	if (luo_gate.nr_ops != (pass ? luo_gate.nr_waits : 0))
+		return false;
+	luo_gate.passed = pass;
+	return true;
+}
+
+static int luo_gate_do_close(unsigned long deadline, bool killable, bool pass)
+{
+	long left;
+	int err;
+
+	if (!killable)
+		mutex_lock(&luo_gate.closing);
+	else if (mutex_lock_killable(&luo_gate.closing))
+		return -EINTR;
+	if (luo_is_frozen()) {
+		err = -EBUSY;
+		goto err_unlock;
+	}
+	luo_gate_set(true, false);
+	left = max_t(long, deadline - jiffies, 0);
+	left = wait_event_killable_timeout(luo_gate.wait, luo_gate_is_quiet(pass), left);
+	if (left > 0) {
+		WRITE_ONCE(luo_gate.closer, current);
+		rwsem_acquire(&luo_gate.dep_map, 0, 0, _THIS_IP_);
+		return 0;
+	}
+	luo_gate_set(false, false);
+	err = left ? -EINTR : -ETIMEDOUT;
+err_unlock:
+	mutex_unlock(&luo_gate.closing);
+	return err;
 }
 
 /**
@@ -204,29 +241,20 @@ static bool luo_no_op_is_left(void)
  */
 int luo_gate_close(unsigned long deadline, bool killable)
 {
-	long left;
-	int err;
+	return luo_gate_do_close(deadline, killable, false);
+}
 
-	if (!killable)
-		mutex_lock(&luo_gate.closing);
-	else if (mutex_lock_killable(&luo_gate.closing))
-		return -EINTR;
-	if (luo_is_frozen()) {
-		err = -EBUSY;
-		goto err_unlock;
-	}
-	luo_gate_set(true, false);
-	left = max_t(long, deadline - jiffies, 0);
-	left = wait_event_killable_timeout(luo_gate.wait, luo_no_op_is_left(), left);
-	if (left > 0) {
-		rwsem_acquire(&luo_gate.dep_map, 0, 0, _THIS_IP_);
-		return 0;
-	}
-	luo_gate_set(false, false);
-	err = left ? -EINTR : -ETIMEDOUT;
-err_unlock:
-	mutex_unlock(&luo_gate.closing);
-	return err;
+/**
+ * luo_gate_pass() - the same, but leave operations behind that wait
+ *
+ * These change nothing, and hold locks that they wait under, until luo_gate_open().
+ *
+ * Context: process context, without a lock of ours.
+ * Return: as luo_gate_close(); -ETIMEDOUT when one neither waits nor ends.
+ */
+int luo_gate_pass(void)
+{
+	return luo_gate_do_close(jiffies + LUO_PASS_TIMEOUT, LUO_KILLABLE, true);
 }
 
 /**
@@ -236,6 +264,7 @@ err_unlock:
 void luo_gate_open(bool frozen)
 {
 	rwsem_release(&luo_gate.dep_map, _THIS_IP_);
+	WRITE_ONCE(luo_gate.closer, NULL);
 	luo_gate_set(false, frozen);
 	mutex_unlock(&luo_gate.closing);
 }
@@ -347,8 +376,102 @@ void luo_op_end(void)
 {
 	rwsem_release(&luo_gate.dep_map, _THIS_IP_);
 	guard(spinlock)(&luo_gate.lock);
-	if (!--luo_gate.nr_ops && luo_gate.closed)
+	luo_gate.nr_ops--;
+	if (luo_gate.closed)
 		wake_up_all(&luo_gate.wait);
+}
+
+/* The reboot path calls handlers, too, and is no operation. */
+static bool luo_has_gate_closed(void)
+{
+	return READ_ONCE(luo_gate.closer) == current;
+}
+
+/**
+ * luo_op_wait_begin() - an operation begins to wait, maybe for a user
+ *
+ * Until luo_op_wait_end() it changes nothing that is handed over: the reboot path may
+ * pass it by.
+ *
+ * Context: in an operation, or with the gate closed, which changes nothing.
+ */
+void luo_op_wait_begin(void)
+{
+	if (luo_has_gate_closed())
+		return;
+	guard(spinlock)(&luo_gate.lock);
+	luo_gate.nr_waits++;
+	if (luo_gate.closed)
+		wake_up_all(&luo_gate.wait);
+}
+
+/* Go on, unless it was passed by. */
+static bool luo_op_try_wait_end(void)
+{
+	guard(spinlock)(&luo_gate.lock);
+	if (luo_gate.passed)
+		return false;
+	luo_gate.nr_waits--;
+	return true;
+}
+
+/**
+ * luo_op_wait_end() - an operation goes on
+ *
+ * Context: in an operation, or with the gate closed. Waits while it is passed by, which
+ * is for good when the reboot is under way.
+ */
+void luo_op_wait_end(void)
+{
+	if (!luo_has_gate_closed())
+		wait_event(luo_gate.wait, luo_op_try_wait_end());
+}
+
+static int luo_op_do_lock(struct mutex *lock, bool killable)
+{
+	int err = 0;
+
+	if (mutex_trylock(lock))
+		return 0;
+	for (;;) {
+		luo_op_wait_begin();
+		if (killable)
+			err = mutex_lock_killable_nest_lock(lock, &luo_gate);
+		else
+			mutex_lock_nest_lock(lock, &luo_gate);
+		if (err || luo_has_gate_closed())
+			break;
+		if (luo_op_try_wait_end())
+			return 0;
+		/* Who passed us by may want it. */
+		mutex_unlock(lock);
+		luo_op_wait_end();
+	}
+	luo_op_wait_end();
+	return err;
+}
+
+/**
+ * luo_op_lock() - take a lock that others may hold while they wait for a user
+ * @lock: the lock
+ *
+ * Context: in an operation, or with the gate closed.
+ */
+void luo_op_lock(struct mutex *lock)
+{
+	luo_op_do_lock(lock, LUO_MUST);
+}
+
+/**
+ * luo_op_lock_killable() - the same, unless the caller is being killed
+ * @lock: the lock
+ *
+ * Context: in an operation, or with the gate closed.
+ * Return: 0, or -EINTR.
+ */
+int luo_op_lock_killable(struct mutex *lock)
+{
+	return luo_op_do_lock(lock, LUO_KILLABLE);
 }
 
 /**
@@ -418,19 +541,27 @@ void luo_note_change(const char *session, const u64 *token, const char *what)
 	change->token = token ? *token : 0;
 }
 
-static const char *luo_errname(int err, char *buf, size_t size)
+/**
+ * luo_errname() - what users know an errno by
+ * @err: negative
+ * @buf: for one that has no name
+ *
+ * Return: its name, or its number.
+ */
+const char *luo_errname(int err, char buf[LUO_ERRNAME_LENGTH])
 {
 	const char *name = errname(-err);
 
 	if (name)
 		return name;
-	snprintf(buf, size, "%d", err);
+	snprintf(buf, LUO_ERRNAME_LENGTH, "%d", err);
 	return buf;
 }
 
 static void luo_log_error(const char *name, const u64 *token, const char *what, int err)
 {
-	char text[LUO_NAME_TEXT_LENGTH] = "", slash_token[24] = "", number[16];
+	char text[LUO_NAME_TEXT_LENGTH] = "", slash_token[24] = "";
+	char number[LUO_ERRNAME_LENGTH];
 
 	if (!__ratelimit(&luo_error_log))
 		return;
@@ -439,7 +570,7 @@ static void luo_log_error(const char *name, const u64 *token, const char *what, 
 	if (token)
 		snprintf(slash_token, sizeof(slash_token), "/%llu", *token);
 	pr_warn("%s%s%s%s: %s\n", text, slash_token, name ? ": " : "", what,
-		luo_errname(err, number, sizeof(number)));
+		luo_errname(err, number));
 }
 
 static void luo_error_set(struct luo_error *error, const u64 *token, const char *what, int err)
@@ -538,7 +669,8 @@ void luo_clear_named_error(const char *name, const char *what)
  */
 ssize_t luo_emit_last_error(const struct luo_error *of, char *page)
 {
-	char name[LIVEUPDATE_SESSION_NAME_LENGTH], text[LUO_NAME_TEXT_LENGTH], number[16];
+	char name[LIVEUPDATE_SESSION_NAME_LENGTH], text[LUO_NAME_TEXT_LENGTH];
+	char number[LUO_ERRNAME_LENGTH];
 	struct luo_error error;
 	int len;
 
@@ -549,7 +681,7 @@ ssize_t luo_emit_last_error(const struct luo_error *of, char *page)
 	len = sysfs_emit(page, "%llu", error.nr);
 	if (error.err)
 		len += sysfs_emit_at(page, len, " %s %s",
-				     luo_errname(error.err, number, sizeof(number)), error.what);
+				     luo_errname(error.err, number), error.what);
 	if (error.err && *name) {
 		luo_format_name(name, text);
 		len += sysfs_emit_at(page, len, " %s", text);

@@ -52,6 +52,9 @@
  *   The root that KHO has of the hand-over, and the room for sessions and FLBs. KHO's own
  *   locks are taken under it, and under ``luo_file_set.lock`` for files.
  *
+ * ``luo_lost_lock``
+ *   The room to tell what the reboot leaves behind. KHO's own locks are taken under it.
+ *
  * ``luo_handlers_rwsem``
  *   Which handlers and FLBs there are, and the links between them. can_preserve() is called
  *   under it.
@@ -79,10 +82,13 @@ u64 luo_get_number(void);
  * struct luo_gate - keeps operations and the reboot path apart
  * @lock:    protects all below but @closing
  * @nr_ops:  number of operations that are under way
+ * @nr_waits: number of them that wait, maybe for a user, and change nothing meanwhile
  * @closed:  none begins
+ * @passed:  nor does one that waits go on
  * @frozen:  nor ever will again; may be read without the lock
- * @wait:    for the last to end, and for being able to begin
+ * @wait:    for the last to end, and for being able to begin, and to go on
  * @closing: held by who has it closed
+ * @closer:  who that is, for that task itself
  * @undo:    set while all is prepared for the reboot: undoes that, before an operation begins;
  *           protected by @closing, may be read without
  * @dep_map: as of a semaphore that operations hold for reading, and who has it
@@ -91,10 +97,13 @@ u64 luo_get_number(void);
 struct luo_gate {
 	spinlock_t lock;	/* see above */
 	unsigned int nr_ops;
+	unsigned int nr_waits;
 	bool closed;
+	bool passed;
 	bool frozen;
 	wait_queue_head_t wait;
 	struct mutex closing;	/* see above */
+	struct task_struct *closer;
 	void (*undo)(void);
 #ifdef CONFIG_DEBUG_LOCK_ALLOC
 	struct lockdep_map dep_map;
@@ -105,7 +114,12 @@ extern struct luo_gate luo_gate;
 
 int luo_op_begin(bool killable);
 void luo_op_end(void);
+void luo_op_wait_begin(void);
+void luo_op_wait_end(void);
+void luo_op_lock(struct mutex *lock);
+int luo_op_lock_killable(struct mutex *lock);
 int luo_gate_close(unsigned long deadline, bool killable);
+int luo_gate_pass(void);
 void luo_gate_open(bool frozen);
 void luo_gate_set_undo(void (*undo)(void));
 void luo_gate_undo(void);
@@ -119,6 +133,10 @@ unsigned long luo_freeze_deadline(void);
 #define LUO_KILLABLE	true
 #define LUO_MUST	false
 DEFINE_CLASS(luo_op, int, if (!_T) luo_op_end(), luo_op_begin(killable), bool killable)
+
+/* A lock that one may hold who waits for a user, in an operation or with the gate closed */
+DEFINE_GUARD(luo_op_mutex, struct mutex *, luo_op_lock(_T), mutex_unlock(_T))
+DEFINE_GUARD_COND(luo_op_mutex, _kill, luo_op_lock_killable(_T), _RET == 0)
 
 /**
  * enum luo_prepared - was what can fail of the reboot tried?
@@ -190,6 +208,8 @@ struct luo_error {
 	u64 token;
 };
 
+#define LUO_ERRNAME_LENGTH	16
+const char *luo_errname(int err, char buf[LUO_ERRNAME_LENGTH]);
 void luo_set_last_error(struct luo_error *of, const u64 *token, const char *what, int err);
 void luo_set_named_error(const char *name, const char *what, int err);
 void luo_clear_last_error(struct luo_error *of, const u64 *token, const char *what);

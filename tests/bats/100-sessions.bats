@@ -26,7 +26,9 @@ load lib/luo
 644 freeze_timeout_ms
 444 handlers
 444 last_error
+444 lost
 444 number
+644 on_error
 644 owner
 644 prepare
 444 sessions/s/1/compatible

@@ -164,6 +164,7 @@ load lib/luo
 		refused EBUSY 'rmdir sessions/s/1'
 		refused EBUSY 'rmdir sessions/s/2'
 		refused EBUSY 'echo self >sessions/s/owner'
+		refused EBUSY 'echo drop >on_error'
 
 		# What cannot fail does no harm.
 		kill -KILL $(</run/holder)

@@ -26,6 +26,10 @@ abi ENOSPC - it takes more than 52,428 sessions
 abi EOPNOTSUPP luo-hold preserve sessions/append/1 1 memfd,size=4K,append=1 >/dev/null; echo luo-v5 >abi
 freeze_timeout_ms EINVAL echo 600001 >freeze_timeout_ms
 freeze_timeout_ms EPERM setpriv --bounding-set -sys_admin --inh-caps -sys_admin bash -c "echo 1 >freeze_timeout_ms"
+on_error EBUSY = 130-freeze: once the reboot is under way nothing can be changed, and all that was preserved comes back
+on_error EINVAL echo ignore >on_error
+on_error ENOMEM = 602-faults-all: allowing files to be left behind, and preserving more of them then
+on_error EPERM setpriv --bounding-set -sys_admin --inh-caps -sys_admin bash -c "echo drop >on_error"
 prepare EBUSY = 132-prepare: what holds the reboot up is what prepare says, with its last_error
 prepare EEXIST = 132-prepare: what stops the reboot is what prepare says, with its last_error
 prepare EINTR = 132-prepare: what holds the reboot up is what prepare says, with its last_error

@@ -44,6 +44,7 @@ page() {
 644 usr/share/man/man8/luo-sh-owner.8.gz
 644 usr/share/man/man8/luo-sh-session.8.gz
 644 usr/share/man/man8/luo-sh.8.gz
+755 usr/lib/systemd/system-shutdown/luo-sh
 755 usr/libexec/luo-sh/luo-guard
 755 usr/libexec/luo-sh/luo-restore
 755 usr/libexec/luo-sh/luo-save

@@ -34,7 +34,7 @@ setup_file() {
 		grep checked /run/said ||
 			luo-hold make memfd,size=64M,seed=1,fd=9 -- luo-ioctl 'inherit 3' 'preserve 9 1' >>/run/said
 	END
-	vm_run -t 90 'cp -r /boot/usr/{sbin,libexec} /usr
+	vm_run -t 90 'cp -r /boot/usr/{sbin,lib,libexec} /usr
 		install -m 644 -t /etc/tmpfiles.d /boot/systemd/luo-sh.conf
 		systemd-tmpfiles --create luo-sh.conf
 		cp -r /boot/systemd/kexec.target.d /etc/systemd/system
@@ -118,4 +118,31 @@ needs() {
 		luo-sh session finish s
 	END
 	vm_run -t 60 'until ! systemd-inhibit --list --no-legend | grep -q luo-sh; do sleep 0.1; done; systemctl disable --now luo-guard'
+}
+
+@test "a file that cannot be frozen when all services are down is left behind, and the next kernel names it" {
+	expect_kernel_line 'luo: s/2: freeze: EIO'
+	expect_kernel_line 'luo: 1 files are left behind'
+	expect_kernel_line 'luo: the previous kernel left 1 files behind'
+	luo_run <<-'END'
+		luo-hold preserve sessions/vm/1 1 memfd,size=64K,seed=1 >/dev/null
+		mkdir sessions/s
+		preserve_devices 1 3
+		echo 2 >$TESTDEV/fail_freeze
+	END
+	vm_spawn 'luo-kexec -n; exec luo-sh kexec /boot/vmlinuz-next --reuse-cmdline'
+	vm_await_kernel
+	luo_run <<-'END'
+		luo-hold retrieve incoming/vm/1 1 memfd,size=64K,seed=1 >/dev/null
+		shows incoming/s files=2
+		luo-sh session finish vm
+		echo discard >incoming/s/finish
+		journalctl -k | grep -o 'the previous kernel left .*'
+		luo-sh status | grep -A 1 '^lost'
+		luo-sh -j status | jq -c .lost
+	END
+	assert_output 'the previous kernel left 1 files behind
+lost:
+  s/2:  compatible liveupdate-test-v1  errno EIO
+[{"file":"s/2","compatible":"liveupdate-test-v1","errno":"EIO"}]'
 }

@@ -26,6 +26,25 @@ load lib/faults
 	END
 }
 
+@test "allowing files to be left behind, and preserving more of them then" {
+	fault_run "data=$DATA" <<-'END'
+		luo-hold preserve sessions/s/% 70 memfd,size=4K,seed=1 >/dev/null
+		each_fault 'luo-fault $nth write on_error drop' 'echo refuse >on_error'
+		((refused))
+		echo drop >on_error
+		# Each second one needs a page more.
+		mkdir sessions/s/{100..170}
+		luo-hold make memfd,size=4K,fd=5 -- bash -c '. luo.bash; . fault.bash
+			for token in {100..170}; do
+				each_fault "luo-fault \$nth write sessions/s/$token/fd self:5" "rmdir sessions/s/$token; mkdir sessions/s/$token"
+				((refused))
+				rmdir sessions/s/$token
+			done'
+		echo refuse >on_error
+		luo_end
+	END
+}
+
 @test "a reboot that is prepared needs no memory, and preparing it is undone when there is none" {
 	expect_kernel_line 'luo: s2/1: freeze: EIO'
 	allow_kernel_line 'luo: s: carry on: ENOMEM'

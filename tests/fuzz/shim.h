@@ -79,6 +79,7 @@ typedef struct { int dummy; } wait_queue_head_t;
 typedef struct { int counter; } atomic_t;
 typedef struct { int dummy; } wait_queue_entry_t;
 typedef struct { long counter; } atomic_long_t;
+typedef struct { long counter; } atomic64_t;
 struct file;
 struct inode;
 struct pid;
@@ -87,6 +88,8 @@ struct kho_vmalloc;
 bool list_empty(const struct list_head *head);
 #define DEFINE_MUTEX(name)	struct mutex name
 #define DEFINE_CLASS(name, ...)	struct __class_##name;
+#define DEFINE_GUARD(name, ...)	struct __guard_##name;
+#define DEFINE_GUARD_COND(name, ...)
 #define guard(kind)		(void)
 #define scoped_guard(kind, lock) for (int __once = 1; __once; __once = 0)
 #define READ_ONCE(x)		(x)
@@ -96,6 +99,7 @@ bool list_empty(const struct list_head *head);
 #define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
 #define EXPORT_SYMBOL_GPL(name)	struct __exported_##name
 #define LIST_HEAD(name)		struct list_head name
+#define LIST_HEAD_INIT(name)	{ NULL, NULL }
 #define luo_list_entry(at, type) ((type *)((char *)(at) - offsetof(type, list)))
 #define list_for_each_entry(pos, head, member)				\
 	for (pos = luo_list_entry((head)->next, typeof(*pos));		\
@@ -158,6 +162,7 @@ struct page {
 		};
 	};
 };
+int kho_retrieve_subtree(const char *name, phys_addr_t *phys, size_t *size);
 int kho_preserved_order(phys_addr_t phys);
 int kho_claimed_order(phys_addr_t phys);
 int kho_claim(phys_addr_t phys);

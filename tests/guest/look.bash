@@ -95,6 +95,16 @@ look_abi() {
 	fi
 }
 
+# look_on_error: what cannot go is still left behind.
+look_on_error() {
+	local on_error
+	read -r on_error <"$LUO/on_error"
+	if [[ $on_error != '[refuse] '* ]]; then
+		left "on_error $on_error"
+		echo refuse >"$LUO/on_error"
+	fi
+}
+
 # look_faults: what is still to fail, or is held.
 look_faults() {
 	local attr value times
@@ -124,6 +134,7 @@ look_state() {
 		look_owner
 		look_sessions
 		look_abi
+		look_on_error
 	fi 2>&1
 	look_faults 2>&1
 }

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define ROOT "/sys/module/liveupdate_test/parameters/root"
+#define KHO "/sys/kernel/debug/kho/out/fdt"
 #define BLOCK 4096
 
 static const char usage_text[] =
@@ -40,6 +41,9 @@ static const char usage_text[] =
 	"  v3.NAME.TOKEN.magic, .seals, .size, .pos, .uid, .mode, .flags, .nr, .more, .name, .nr_pages   (memfd-v3)\n"
 	"  extents.NAME.TOKEN.next, .nr                        the first page of further extents\n"
 	"  extent.NAME.TOKEN.N.index, .pfn, .nr\n"
+	"  notes.magic, notes.NODE.PROPERTY …                  as fdt, of the notes\n"
+	"  lost.next, lost.entries                             the first block of files that are lost\n"
+	"  lost.N.session, .compatible, .token, .err\n"
 	"\n"
 	"VALUE is a number; +N, added to what is there; \"TEXT, without a NUL behind it and all of the member when it\n"
 	"is long enough; nowhere or text, the address of no memory or of the kernel's code; text-pfn, its page's number; or\n"
@@ -115,19 +119,39 @@ static void find_root(void)
 	is_v5 = mem_u64(root) == htole64(0x35762d6f756cULL); /* "luo-v5" */
 }
 
-static struct place fdt_place(const char *node, const char *property, bool is_len)
+static struct place fdt_place(uint64_t phys, const char *node, const char *property, bool is_len)
 {
 	static char fdt[BLOCK];
 	uint32_t len, at;
 
-	mem_read(root, fdt, sizeof(fdt));
+	mem_read(phys, fdt, sizeof(fdt));
 	at = fdt_find(fdt, node, property, &len);
-	return is_len ? (struct place){ root + at - 8, 4, true } : (struct place){ root + at, len, false };
+	return is_len ? (struct place){ phys + at - 8, 4, true } : (struct place){ phys + at, len, false };
 }
 
 static uint64_t fdt_value(const char *node, const char *property)
 {
-	return mem_u64(fdt_place(node, property, false).phys);
+	return mem_u64(fdt_place(root, node, property, false).phys);
+}
+
+/* The root of the notes, as KHO has it */
+static uint64_t notes(void)
+{
+	static char fdt[BLOCK];
+	FILE *file = fopen(KHO, "r");
+	uint64_t phys;
+	uint32_t len;
+
+	if (!file || !fread(fdt, 1, sizeof(fdt), file))
+		err(1, KHO);
+	fclose(file);
+	memcpy(&phys, fdt + fdt_find(fdt, "LUO-notes", "preserved-data", &len), sizeof(phys));
+	return phys;
+}
+
+static uint64_t lost(void)
+{
+	return mem_u64(fdt_place(notes(), "", "lost", false).phys);
 }
 
 /* Entry N of an array, or of a chain of blocks, that begins at PHYS */
@@ -212,6 +236,9 @@ static const struct member v3_members[] = {
 	{ "flags", 36, 4 }, { "nr", 40, 8 }, { "more", 48, 8 }, { "name", 56, 256 }, { "nr_pages", 504, 8 }, {},
 };
 static const struct member extents_members[] = { { "next", 0, 8 }, { "nr", 8, 8 }, {} };
+static const struct member lost_members[] = {
+	{ "session", 0, 64 }, { "compatible", 64, 48 }, { "token", 112, 8 }, { "err", 120, 4 }, {},
+};
 static const struct member extent_members[] = { { "index", 0, 8 }, { "pfn", 8, 8 }, { "nr", 16, 8 }, {} };
 
 static uint64_t flbs(void)
@@ -232,7 +259,15 @@ static struct place find_place(char *path)
 	if (n == 2 && !strcmp(part[0], "fdt"))
 		return member_of(root, fdt_members, part[1], true);
 	if (n >= 3 && !strcmp(part[0], "fdt"))
-		return fdt_place(part[1], part[2], n == 4);
+		return fdt_place(root, part[1], part[2], n == 4);
+	if (n == 2 && !strcmp(part[0], "notes"))
+		return member_of(notes(), fdt_members, part[1], true);
+	if (n >= 3 && !strcmp(part[0], "notes"))
+		return fdt_place(notes(), part[1], part[2], n == 4);
+	if (n == 2 && !strcmp(part[0], "lost"))
+		return member_of(lost(), sessions_members, part[1], false);
+	if (n == 3 && !strcmp(part[0], "lost"))
+		return member_of(lost() + 16 + 128 * atoi(part[1]), lost_members, part[2], false);
 	if (n == 2 && !strcmp(part[0], "ser"))
 		return member_of(root, ser_members, part[1], false);
 	if (n == 2 && !strcmp(part[0], "flbs"))

@@ -126,6 +126,7 @@ int luo_make_dir(const char *dir, bool *is_new);
 int luo_remove_dir(const char *dir);
 int luo_token_dir(const char *session, const char *token, char dir[DIR_SIZE]);
 int luo_find_session(const char *name, char dir[DIR_SIZE]);
+struct json_object *luo_lost(void);
 struct json_object *luo_root(void);
 struct json_object *luo_session(const char *dir);
 struct json_object *luo_sessions(const char *direction);

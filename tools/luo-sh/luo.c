@@ -357,6 +357,37 @@ static struct json_object *first_words(const char *text)
 	return list;
 }
 
+/* What the previous kernel left behind */
+struct json_object *luo_lost(void)
+{
+	struct json_object *list = json_object_new_array(), *obj;
+	int fd = open_attribute(NULL, "lost", O_RDONLY);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+	char *line = NULL, *type, *errname;
+	size_t size = 0;
+
+	/* A session's name may have spaces: the other two words are the last ones. */
+	while (file && getline(&line, &size, file) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		errname = strrchr(line, ' ');
+		if (!errname)
+			continue;
+		*errname++ = '\0';
+		type = strrchr(line, ' ');
+		if (!type)
+			continue;
+		*type++ = '\0';
+		obj = new_object("file", json_object_new_string(line));
+		json_object_object_add(obj, "compatible", json_object_new_string(type));
+		json_object_object_add(obj, "errno", json_object_new_string(errname));
+		json_object_array_add(list, obj);
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	return list;
+}
+
 /* What live update's directory itself has */
 struct json_object *luo_root(void)
 {

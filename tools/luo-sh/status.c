@@ -21,6 +21,7 @@ int cmd_status(const struct args *args)
 	(void)args;
 	json_object_object_add(obj, SESSIONS, luo_sessions(SESSIONS));
 	json_object_object_add(obj, INCOMING, luo_sessions(INCOMING));
+	json_object_object_add(obj, "lost", luo_lost());
 	out(obj);
 	return STATUS_OK;
 }

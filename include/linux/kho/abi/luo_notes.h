@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a kernel tells the next one beside a hand-over of live update.
+ */
+#ifndef _LINUX_KHO_ABI_LUO_NOTES_H
+#define _LINUX_KHO_ABI_LUO_NOTES_H
+
+#include <linux/liveupdate.h>
+#include <linux/types.h>
+
+/**
+ * DOC: LUO-notes
+ *
+ * Notes are handed over in a KHO subtree of their own, an FDT, next to sessions in either
+ * format. Who does not know them need not look at them, and a hand-over without them is
+ * complete. ::
+ *
+ *   / {
+ *       compatible = "luo-notes-v1";
+ *       lost = <u64 physical address>;
+ *   };
+ *
+ * ``lost`` is the first block of a chain, as include/linux/kho/abi/block.h has it, of
+ * struct luo_lost_ser; there is none when nothing was lost.
+ */
+
+/* The name of the KHO subtree */
+#define LUO_NOTES_KHO_ENTRY_NAME	"LUO-notes"
+
+#define LUO_NOTES_COMPATIBLE		"luo-notes-v1"
+#define LUO_NOTES_PROP_LOST		"lost"
+
+/**
+ * struct luo_lost_ser - a file that was not handed over
+ * @session:    its session's name, NUL-terminated
+ * @compatible: its handler's compatible string, NUL-terminated
+ * @token:      its token
+ * @err:        why, a positive errno
+ * @reserved:   0
+ */
+struct luo_lost_ser {
+	char session[LIVEUPDATE_SESSION_NAME_LENGTH];
+	char compatible[LIVEUPDATE_HNDL_COMPAT_LENGTH];
+	u64 token;
+	u32 err;
+	u32 reserved;
+} __packed;
+
+#endif /* _LINUX_KHO_ABI_LUO_NOTES_H */

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the reboot leaves behind: whether it may, room to tell the next kernel, and what the
+ * previous one told.
+ *
+ * It tells that beside the hand-over, see include/linux/kho/abi/luo_notes.h. Room for each
+ * file that could be lost is got when that is allowed, and later with each file: the reboot
+ * path only fills it in.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/atomic.h>
+#include <linux/cleanup.h>
+#include <linux/errno.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/luo_notes.h>
+#include <linux/kho_block.h>
+#include <linux/libfdt.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/sprintf.h>
+#include <linux/string.h>
+#include <linux/unaligned.h>
+
+#include "luo_buf.h"
+#include "luo_lost.h"
+#include "luo_state.h"
+#include "luo_text.h"
+
+/* Written under luo_lost_lock, may be read without */
+static bool luo_lost_drop;
+
+/* How many files could be lost, those of incoming sessions among them */
+static atomic64_t luo_lost_nr_files;
+
+/* Protects what there is room in: the root that KHO has, NULL while it has none, and records */
+static DEFINE_MUTEX(luo_lost_lock);
+static void *luo_lost_root;
+static struct kho_block_set luo_lost_blocks =
+	KHO_BLOCK_SET_INIT(luo_lost_blocks, sizeof(struct luo_lost_ser));
+
+/* Set for good once the reboot path writes them; and where it is */
+static bool luo_lost_telling;
+static struct kho_block_set_it luo_lost_next;
+static u64 luo_lost_nr_told;
+
+/* What the previous kernel left behind, as it told; does not change once it was read */
+struct luo_lost {
+	struct list_head list;
+	struct luo_lost_ser ser;
+};
+
+static LIST_HEAD(luo_lost_list);
+
+/* An FDT of what there is is smaller than a page, in which nothing is allocated. */
+static int luo_lost_write_root(void *fdt)
+{
+	u64 phys = kho_block_set_head_pa(&luo_lost_blocks);
+	int err;
+
+	err = fdt_create(fdt, PAGE_SIZE) ?:
+	      fdt_finish_reservemap(fdt) ?:
+	      fdt_begin_node(fdt, "") ?:
+	      fdt_property_string(fdt, "compatible", LUO_NOTES_COMPATIBLE) ?:
+	      (phys ? fdt_property(fdt, LUO_NOTES_PROP_LOST, &phys, sizeof(phys)) : 0) ?:
+	      fdt_end_node(fdt) ?:
+	      fdt_finish(fdt);
+	return err ? -EINVAL : 0;
+}
+
+static int luo_lost_publish(void)
+{
+	void *root = NULL;
+	int err;
+
+	err = luo_buf_resize(&root, PAGE_SIZE);
+	if (err)
+		return err;
+	err = luo_lost_write_root(root) ?:
+	      kho_add_subtree(LUO_NOTES_KHO_ENTRY_NAME, root, PAGE_SIZE);
+	if (err)
+		luo_buf_resize(&root, 0);
+	else
+		luo_lost_root = root;
+	return err;
+}
+
+static void luo_lost_free(void)
+{
+	lockdep_assert_held(&luo_lost_lock);
+	if (luo_lost_root) {
+		kho_remove_subtree(luo_lost_root);
+		luo_buf_resize(&luo_lost_root, 0);
+	}
+	kho_block_set_destroy(&luo_lost_blocks);
+}
+
+/* Have room to tell of all files. With less than that what there is is not changed. */
+static int luo_lost_resize(void)
+{
+	u64 nr = atomic64_read(&luo_lost_nr_files);
+	int err;
+
+	lockdep_assert_held(&luo_lost_lock);
+	if (!nr)
+		return 0;
+	err = kho_block_set_grow(&luo_lost_blocks, nr);
+	if (!err && !luo_lost_root)
+		err = luo_lost_publish();
+	if (err && !luo_lost_root)
+		luo_lost_free();
+	return err;
+}
+
+/**
+ * luo_lost_set_drop() - choose what the reboot does with a file that cannot go
+ * @drop: leave it behind, and tell the next kernel; else the reboot is refused
+ *
+ * Context: process context, without a lock of ours.
+ * Return: 0; or, with nothing changed,
+ * * -EBUSY: the reboot is under way
+ * * -ENOMEM: there is no room to tell of all files
+ */
+int luo_lost_set_drop(bool drop)
+{
+	int err = 0;
+
+	guard(mutex)(&luo_lost_lock);
+	if (luo_lost_telling || luo_is_frozen())
+		return -EBUSY;
+	/* Whoever adds a file now sees this, or its file is counted here. */
+	WRITE_ONCE(luo_lost_drop, drop);
+	smp_mb();
+	if (drop)
+		err = luo_lost_resize();
+	if (!drop || err) {
+		WRITE_ONCE(luo_lost_drop, false);
+		luo_lost_free();
+	}
+	return err;
+}
+
+/**
+ * luo_lost_is_drop() - is a file that cannot go left behind?
+ *
+ * Return: true when it is.
+ */
+bool luo_lost_is_drop(void)
+{
+	return READ_ONCE(luo_lost_drop);
+}
+
+/**
+ * luo_lost_reserve() - get room to tell that one more file is lost
+ *
+ * Context: in an operation, or with the gate closed, and the lock of the set.
+ * Return: 0, or -ENOMEM.
+ */
+int luo_lost_reserve(void)
+{
+	int err;
+
+	/* Orders this against luo_lost_set_drop(). */
+	atomic64_inc_return(&luo_lost_nr_files);
+	if (!luo_lost_is_drop())
+		return 0;
+	guard(mutex)(&luo_lost_lock);
+	err = luo_lost_is_drop() ? luo_lost_resize() : 0;
+	if (err)
+		atomic64_dec(&luo_lost_nr_files);
+	return err;
+}
+
+/**
+ * luo_lost_unreserve() - files cannot be lost any more
+ * @nr: how many
+ *
+ * Context: in an operation, or with the gate closed.
+ */
+void luo_lost_unreserve(u64 nr)
+{
+	if (atomic64_sub_return(nr, &luo_lost_nr_files) || !luo_lost_is_drop())
+		return;
+	guard(mutex)(&luo_lost_lock);
+	if (!atomic64_read(&luo_lost_nr_files) && !luo_lost_telling)
+		luo_lost_free();
+}
+
+/**
+ * luo_lost_arrive() - files of an incoming session could be lost
+ * @nr: how many
+ *
+ * Context: process context, before luo_lost_set_drop().
+ */
+void luo_lost_arrive(u64 nr)
+{
+	atomic64_add(nr, &luo_lost_nr_files);
+}
+
+/**
+ * luo_lost_begin() - begin to tell what is lost, for good
+ *
+ * Context: the reboot path, the gate closed. Neither this nor the next two allocate.
+ * Return: true; or false when nothing may be lost.
+ */
+bool luo_lost_begin(void)
+{
+	guard(mutex)(&luo_lost_lock);
+	luo_lost_telling = luo_lost_drop;
+	if (luo_lost_telling)
+		kho_block_set_it_init(&luo_lost_next, &luo_lost_blocks);
+	return luo_lost_telling;
+}
+
+/**
+ * luo_lost_tell() - tell that a file is lost
+ * @session:    its session
+ * @token:      its token
+ * @compatible: its handler's compatible string
+ * @err:        why, a negative errno
+ */
+void luo_lost_tell(const char *session, u64 token, const char *compatible, int err)
+{
+	struct luo_lost_ser *ser = kho_block_set_it_reserve_entry(&luo_lost_next);
+
+	if (WARN_ON_ONCE(!ser))
+		return;
+	strscpy_pad(ser->session, session);
+	strscpy_pad(ser->compatible, compatible);
+	ser->token = token;
+	ser->err = -err;
+	ser->reserved = 0;
+	luo_lost_nr_told++;
+}
+
+/**
+ * luo_lost_end() - all that is lost was told
+ */
+void luo_lost_end(void)
+{
+	guard(mutex)(&luo_lost_lock);
+	/* The chain has no empty blocks. */
+	kho_block_set_shrink(&luo_lost_blocks, luo_lost_nr_told);
+	if (luo_lost_root)
+		WARN_ON_ONCE(luo_lost_write_root(luo_lost_root));
+	if (luo_lost_nr_told)
+		pr_warn("%llu files are left behind\n", luo_lost_nr_told);
+}
+
+static int luo_lost_restore_file(const void *entry, void *arg)
+{
+	const struct luo_lost_ser *ser = entry;
+	struct luo_lost *lost;
+
+	if (!luo_is_string(ser->session, sizeof(ser->session)) ||
+	    !luo_is_string(ser->compatible, sizeof(ser->compatible)) ||
+	    !ser->err || ser->err > MAX_ERRNO) {
+		luo_set_last_error(NULL, NULL, "a note of the hand-over", -EINVAL);
+		return -EINVAL;
+	}
+	lost = kmalloc_obj(*lost, LUO_GFP_NOFAIL);
+	lost->ser = *ser;
+	list_add_tail(&lost->list, &luo_lost_list);
+	return 0;
+}
+
+/* Where the first of what was lost is, 0 when there is none. */
+static int luo_lost_find(const void *fdt, size_t size, u64 *phys)
+{
+	const void *prop;
+	int len;
+
+	*phys = 0;
+	if (size < FDT_V17_SIZE || fdt_check_header(fdt) || fdt_totalsize(fdt) > size)
+		return -EINVAL;
+	if (fdt_node_check_compatible(fdt, 0, LUO_NOTES_COMPATIBLE))
+		return -EPROTONOSUPPORT;
+	prop = fdt_getprop(fdt, 0, LUO_NOTES_PROP_LOST, &len);
+	if (!prop)
+		return 0;
+	if (len != sizeof(*phys))
+		return -EINVAL;
+	*phys = get_unaligned((const u64 *)prop);
+	return 0;
+}
+
+/**
+ * luo_lost_restore() - read what the previous kernel left behind
+ *
+ * What is damaged of that is reported, left out, and left reserved.
+ *
+ * Context: process context, once, at boot.
+ */
+void luo_lost_restore(void)
+{
+	phys_addr_t root;
+	size_t size;
+	u64 phys, nr = 0;
+	void *fdt;
+	int err;
+
+	if (kho_retrieve_subtree(LUO_NOTES_KHO_ENTRY_NAME, &root, &size))
+		return;
+	fdt = luo_buf_take(root, size);
+	err = fdt ? luo_lost_find(fdt, size, &phys) : -EFAULT;
+	if (!err)
+		err = luo_buf_each(phys, sizeof(struct luo_lost_ser), luo_lost_restore_file, NULL,
+				   &nr);
+	if (err)
+		luo_set_last_error(NULL, NULL, "notes of the hand-over", err);
+	else
+		luo_buf_free(fdt);
+	if (nr)
+		pr_warn("the previous kernel left %llu files behind\n", nr);
+}
+
+/**
+ * luo_lost_emit() - list what the previous kernel left behind
+ * @buf:  filled in; or NULL, to learn how large it has to be
+ * @size: its size
+ *
+ * Context: process context, after luo_wait_for_incoming().
+ * Return: how many bytes that are.
+ */
+ssize_t luo_lost_emit(char *buf, size_t size)
+{
+	char session[LUO_NAME_TEXT_LENGTH], compatible[LUO_NAME_TEXT_LENGTH];
+	char number[LUO_ERRNAME_LENGTH];
+	struct luo_lost *lost;
+	size_t len = 0;
+
+	list_for_each_entry(lost, &luo_lost_list, list) {
+		luo_format_name(lost->ser.session, session);
+		luo_format_name(lost->ser.compatible, compatible);
+		len += snprintf(buf ? buf + len : NULL, buf ? size - len : 0, "%s/%llu %s %s",
+				session, lost->ser.token, compatible,
+				luo_errname(-(int)lost->ser.err, number));
+		/* In the place of the NUL: there is no room for one at the end. */
+		if (buf)
+			buf[len] = '\n';
+		len++;
+	}
+	return len;
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The kernel's reader of what the previous kernel left behind, given any bytes for it. The
+ * first piece of memory is the root of that.
+ */
+#include "memory.h"
+
+/* What only writing needs is nowhere. */
+#pragma weak fdt_create
+#pragma weak kho_add_subtree
+#pragma weak kho_block_set_destroy
+#pragma weak kho_block_set_grow
+#pragma weak kho_block_set_it_init
+#pragma weak kho_block_set_it_reserve_entry
+#pragma weak kho_block_set_shrink
+#pragma weak kho_remove_subtree
+#pragma weak luo_is_frozen
+#define atomic64_read(v)		((v)->counter)
+#define atomic64_add(n, v)		((v)->counter += (n))
+#define atomic64_dec(v)			((v)->counter--)
+#define atomic64_inc_return(v)		(++(v)->counter)
+#define atomic64_sub_return(n, v)	((v)->counter -= (n))
+#define smp_mb()			do { } while (0)
+#define pr_warn(...)			do { } while (0)
+#define MAX_ERRNO			4095
+
+static u64 get_unaligned(const u64 *p)
+{
+	u64 value;
+
+	memcpy(&value, p, sizeof(value));
+	return value;
+}
+
+static void list_add_tail(struct list_head *entry, struct list_head *head)
+{
+	entry->prev = head->prev;
+	entry->next = head;
+	head->prev->next = entry;
+	head->prev = entry;
+}
+
+/* A u64 is no long long here. */
+#pragma clang diagnostic ignored "-Wformat"
+#include "../../kernel/liveupdate/luo_lost.c"
+
+int kho_retrieve_subtree(const char *name, phys_addr_t *phys, size_t *size)
+{
+	*phys = BASE;
+	/* As an FDT may say of itself, too; it need not be a whole page. */
+	*size = PAGE_SIZE << memory[0].order;
+	return 0;
+}
+
+void luo_set_last_error(struct luo_error *of, const u64 *token, const char *what, int err)
+{
+	assert(*what && err < 0);
+}
+
+const char *luo_errname(int err, char buf[LUO_ERRNAME_LENGTH])
+{
+	assert(err < 0 && err >= -MAX_ERRNO);
+	snprintf(buf, LUO_ERRNAME_LENGTH, "%d", err);
+	return buf;
+}
+
+void luo_format_name(const char *name, char *text)
+{
+	assert(strnlen(name, LIVEUPDATE_SESSION_NAME_LENGTH) < LIVEUPDATE_SESSION_NAME_LENGTH);
+	strcpy(text, name);
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	struct list_head *entry;
+	ssize_t len;
+	char *text;
+
+	luo_lost_list.next = luo_lost_list.prev = &luo_lost_list;
+	memory_load(data, size);
+	if (!nr_memory)
+		return 0;
+	luo_lost_restore();
+
+	/* What is shown is as large as it was said to be. */
+	len = luo_lost_emit(NULL, 0);
+	text = malloc(len);
+	assert(luo_lost_emit(text, len) == len);
+	assert(!len || (text[len - 1] == '\n' && !memchr(text, '\0', len)));
+	free(text);
+
+	while ((entry = luo_lost_list.next) != &luo_lost_list) {
+		luo_lost_list.next = entry->next;
+		free(container_of(entry, struct luo_lost, list));
+	}
+	memory_unload();
+	return 0;
+}
