@@ -4,7 +4,7 @@
 # They take their variables from the environment.
 
 ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
-export ARCH CONFIG DEBUG DESTDIR FULL_MEM FUZZ_CALLS FUZZ_SECONDS HOLDUP_ROUNDS KEEP KSRC KVER MIRROR RACE_ROUNDS SEED SOAK_KEXECS T V
+export ARCH CONFIG DEBUG DESTDIR FULL_MEM FUZZ_CALLS FUZZ_SECONDS HOLDUP_ROUNDS KEEP KSRC KVER MIRROR RACE_ROUNDS SEED SOAK_ACTIONS SOAK_KEXECS T V
 
 .PHONY: help source kernel stock-kernel tools install deb demo recording vm check coverage bench blackout fuzz soak lint
 .PHONY: configs patches clean distclean

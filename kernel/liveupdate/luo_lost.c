@@ -35,9 +35,11 @@ static bool luo_lost_drop;
 /* How many files could be lost, those of incoming sessions among them */
 static atomic64_t luo_lost_nr_files;
 
-/* Protects what there is room in: the root that KHO has, NULL while it has none, and records */
+/* The root that KHO has, NULL while it has none */
+void *luo_lost_root;
+
+/* Protects what there is room in: the root and records */
 static DEFINE_MUTEX(luo_lost_lock);
-static void *luo_lost_root;
 static struct kho_block_set luo_lost_blocks =
 	KHO_BLOCK_SET_INIT(luo_lost_blocks, sizeof(struct luo_lost_ser));
 

@@ -5,6 +5,8 @@
 
 #include <linux/types.h>
 
+extern void *luo_lost_root;
+
 int luo_lost_set_drop(bool drop);
 bool luo_lost_is_drop(void);
 int luo_lost_reserve(void);

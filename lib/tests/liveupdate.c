@@ -6,7 +6,8 @@
  * Module parameters, prefix liveupdate_test: the counts preserves, unpreserves,
  * retrieves and finishes have a number for each object; fail_preserve and
  * fail_retrieve make a callback fail, once, with EIO. root is the physical address
- * of the root of what is handed over, 0 while there is none.
+ * of the root of what is handed over, 0 while there is none; and notes, of the root of
+ * what is told besides.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME " test: " fmt
@@ -23,6 +24,7 @@
 #define MODULE_PARAM_PREFIX "liveupdate_test."
 
 #include "../../kernel/liveupdate/luo_abi.h"
+#include "../../kernel/liveupdate/luo_lost.h"
 #include "../../kernel/liveupdate/luo_internal.h"
 #include "liveupdate_fail.h"
 
@@ -51,8 +53,16 @@ static int test_root_get(char *buf, const struct kernel_param *kp)
 	return sysfs_emit(buf, "%#llx\n", root ? (u64)virt_to_phys(root) : 0);
 }
 
+static int test_notes_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%#llx\n", luo_lost_root ? (u64)virt_to_phys(luo_lost_root) : 0);
+}
+
 static const struct kernel_param_ops test_root_ops = { .get = test_root_get };
 module_param_cb(root, &test_root_ops, NULL, 0400);
+
+static const struct kernel_param_ops test_notes_ops = { .get = test_notes_get };
+module_param_cb(notes, &test_notes_ops, NULL, 0400);
 
 static const struct liveupdate_flb_ops test_flb_ops;
 

@@ -74,7 +74,7 @@ LINKED='linked() {
 		left_behind 4
 		expect_kernel_line 'luo: s/2: freeze: EIO'
 		expect_kernel_line 'luo: s/[034]: freeze: ENOENT'
-		luo_run "$LINKED" "abi=$abi" <<-'END'
+		luo_run "$LINKED"$'\n'"abi=$abi" <<-'END'
 			echo $abi >abi
 			luo-hold preserve sessions/vm/% 3 memfd,size=256K,seed=1
 			# One that is linked to what comes later; then in a row

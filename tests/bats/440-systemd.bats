@@ -17,7 +17,7 @@ load lib/examples
 setup_file() {
 	guest_start -r newest
 	examples_share
-	cp -r "$VM_REPO/build/$ARCH/guest/usr" "$VM_REPO/tools/luo-sh/systemd" "$VM_DIR/share"
+	units_share
 	cat >"$VM_DIR/share/session.service" <<-'END'
 		[Service]
 		Type=oneshot
@@ -34,11 +34,8 @@ setup_file() {
 		grep checked /run/said ||
 			luo-hold make memfd,size=64M,seed=1,fd=9 -- luo-ioctl 'inherit 3' 'preserve 9 1' >>/run/said
 	END
-	vm_run -t 90 'cp -r /boot/usr/{sbin,lib,libexec} /usr
-		install -m 644 -t /etc/tmpfiles.d /boot/systemd/luo-sh.conf
-		systemd-tmpfiles --create luo-sh.conf
-		cp -r /boot/systemd/kexec.target.d /etc/systemd/system
-		install -m 644 -t /etc/systemd/system /boot/systemd/*.service /boot/examples/systemd/*.service /boot/session.service
+	units_install
+	vm_run -t 90 'install -m 644 -t /etc/systemd/system /boot/examples/systemd/*.service /boot/session.service
 		install -t /usr/local/lib /boot/examples/systemd/remember
 		systemctl daemon-reload
 		systemctl enable --now luo-restore luo-save remember diary session'

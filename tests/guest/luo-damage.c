@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define ROOT "/sys/module/liveupdate_test/parameters/root"
-#define KHO "/sys/kernel/debug/kho/out/fdt"
+#define NOTES "/sys/module/liveupdate_test/parameters/notes"
 #define BLOCK 4096
 
 static const char usage_text[] =
@@ -109,13 +109,21 @@ static uint32_t fdt_find(const char *fdt, const char *node, const char *property
 	errx(1, "no property %s in /%s", property, node);
 }
 
+/* What a file of the test module's says */
+static int64_t read_address(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	int64_t phys;
+
+	if (!file || fscanf(file, "%" SCNi64, &phys) != 1)
+		err(1, "%s", path);
+	fclose(file);
+	return phys;
+}
+
 static void find_root(void)
 {
-	FILE *file = fopen(ROOT, "r");
-
-	if (!file || fscanf(file, "%" SCNi64, &root) != 1)
-		err(1, ROOT);
-	fclose(file);
+	root = read_address(ROOT);
 	is_v5 = mem_u64(root) == htole64(0x35762d6f756cULL); /* "luo-v5" */
 }
 
@@ -134,19 +142,9 @@ static uint64_t fdt_value(const char *node, const char *property)
 	return mem_u64(fdt_place(root, node, property, false).phys);
 }
 
-/* The root of the notes, as KHO has it */
 static uint64_t notes(void)
 {
-	static char fdt[BLOCK];
-	FILE *file = fopen(KHO, "r");
-	uint64_t phys;
-	uint32_t len;
-
-	if (!file || !fread(fdt, 1, sizeof(fdt), file))
-		err(1, KHO);
-	fclose(file);
-	memcpy(&phys, fdt + fdt_find(fdt, "LUO-notes", "preserved-data", &len), sizeof(phys));
-	return phys;
+	return read_address(NOTES);
 }
 
 static uint64_t lost(void)

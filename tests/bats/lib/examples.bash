@@ -14,6 +14,19 @@ examples_share() {
 		-Wl,-Ttext=0x100000,--build-id=none -o "$VM_DIR/share/counter" "$VM_REPO/examples/counter.c"
 }
 
+# units_share, before the guest starts or while it runs, and units_install: have luo-sh and its units there.
+units_share() {
+	cp -r "$VM_REPO/build/$ARCH/guest/usr" "$VM_REPO/tools/luo-sh/systemd" "$VM_DIR/share"
+}
+units_install() {
+	vm_run -t 90 'cp -r /boot/usr/{sbin,lib,libexec} /usr
+		install -m 644 -t /etc/tmpfiles.d /boot/systemd/luo-sh.conf
+		systemd-tmpfiles --create luo-sh.conf
+		cp -r /boot/systemd/kexec.target.d /etc/systemd/system
+		install -m 644 -t /etc/systemd/system /boot/systemd/*.service
+		systemctl daemon-reload'
+}
+
 # examples_end: remove what is preserved.
 examples_end() {
 	vm_run "rmdir $LUO/sessions/*/*/ $LUO/sessions/*/"
