@@ -211,7 +211,8 @@ static int luo_v5_each_session(const void *blob, luo_entry_fn fn, void *arg)
 	const struct luo_ser *root = blob;
 	u64 understood = 0;
 
-	return luo_buf_each(root->sessions_pa, sizeof(struct luo_session_ser), fn, arg, &understood);
+	return luo_buf_each(root->sessions_pa, sizeof(struct luo_session_ser), fn, arg,
+			    &understood);
 }
 
 const struct luo_abi luo_abi_v5 = {

@@ -123,7 +123,7 @@ void luo_buf_free(void *buf)
  * understood. Returns how many were.
  */
 static u64 luo_buf_each_in_block(struct kho_block_header_ser *block, size_t size,
-				luo_entry_fn fn, void *arg)
+				 luo_entry_fn fn, void *arg)
 {
 	void *entry = block + 1;
 	u64 i, understood = 0;

@@ -56,7 +56,7 @@ struct luo_lost {
 
 static LIST_HEAD(luo_lost_list);
 
-/* An FDT of what there is is smaller than a page, in which nothing is allocated. */
+/* What it says fits in a page, and nothing is allocated for it. */
 static int luo_lost_write_root(void *fdt)
 {
 	u64 phys = kho_block_set_head_pa(&luo_lost_blocks);
@@ -99,7 +99,7 @@ static void luo_lost_free(void)
 	kho_block_set_destroy(&luo_lost_blocks);
 }
 
-/* Have room to tell of all files. With less than that what there is is not changed. */
+/* Have room to tell of all files; or as much as before, and -ENOMEM. */
 static int luo_lost_resize(void)
 {
 	u64 nr = atomic64_read(&luo_lost_nr_files);
@@ -132,8 +132,8 @@ int luo_lost_set_drop(bool drop)
 	guard(mutex)(&luo_lost_lock);
 	if (luo_lost_telling || luo_is_frozen())
 		return -EBUSY;
-	/* Whoever adds a file now sees this, or its file is counted here. */
 	WRITE_ONCE(luo_lost_drop, drop);
+	/* Whoever adds a file now sees that, or its file is counted: see luo_lost_reserve() */
 	smp_mb();
 	if (drop)
 		err = luo_lost_resize();
@@ -164,7 +164,7 @@ int luo_lost_reserve(void)
 {
 	int err;
 
-	/* Orders this against luo_lost_set_drop(). */
+	/* Fully ordered, for luo_lost_set_drop() */
 	atomic64_inc_return(&luo_lost_nr_files);
 	if (!luo_lost_is_drop())
 		return 0;
