@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -92,8 +91,8 @@ static uint64_t now(void)
 }
 
 /*
- * Device probing and the like would be counted along; and so would workers, that make and remove the directories of
- * sessions and tell of changes, as far as they get until a phase ends. They run here: we go first, see main().
+ * Device probing and the like would be counted along; and the worker that makes and removes sessions' directories
+ * begins with a tick, so that what of it is counted depends on when the last one was. This ends with one.
  */
 static void settle(void)
 {
@@ -424,8 +423,6 @@ int main(void)
 	dup2(fd, 1);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	check(setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
-	/* A tick would let a worker run, and when that comes depends on all that was before. */
-	check(sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ .sched_priority = 1 }), "sched_setscheduler");
 
 	fd = open("/proc/cmdline", O_RDONLY);
 	check(read(fd, cmdline, sizeof(cmdline) - 1), "cmdline");
