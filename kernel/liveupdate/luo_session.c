@@ -596,7 +596,8 @@ int luo_session_finish(struct luo_session *session, bool discard)
 
 	luo_notify(LUO_SESSION_GONE, session);
 	luo_note_change(session->name, NULL, "finish");
-	luo_notify(LUO_STATE_CHANGED, NULL);
+	if (!READ_ONCE(luo_incoming.nr))
+		luo_notify(LUO_STATE_CHANGED, NULL);
 	luo_session_put(session);
 	return 0;
 }

@@ -182,7 +182,7 @@ module_param_cb(freeze_timeout_ms, &luo_freeze_timeout_param_ops, NULL, 0);
 static void luo_gate_set(bool closed, bool frozen)
 {
 	guard(spinlock)(&luo_gate.lock);
-	luo_gate.closed = closed;
+	WRITE_ONCE(luo_gate.closed, closed);
 	/* Once frozen, who was passed by does not go on any more. */
 	luo_gate.passed &= frozen;
 	WRITE_ONCE(luo_gate.frozen, frozen);
@@ -194,7 +194,7 @@ static void luo_gate_set(bool closed, bool frozen)
 static bool luo_gate_is_quiet(bool pass)
 {
 	guard(spinlock)(&luo_gate.lock);
-	if (luo_gate.nr_ops != (pass ? luo_gate.nr_waits : 0))
+	if (luo_gate.nr_ops != (pass ? atomic_read(&luo_gate.waits) : 0))
 		return false;
 	luo_gate.passed = pass;
 	return true;
@@ -381,97 +381,60 @@ void luo_op_end(void)
 		wake_up_all(&luo_gate.wait);
 }
 
-/* The reboot path calls handlers, too, and is no operation. */
-static bool luo_has_gate_closed(void)
-{
-	return READ_ONCE(luo_gate.closer) == current;
-}
-
 /**
- * luo_op_wait_begin() - an operation begins to wait, maybe for a user
+ * luo_op_may_go_on() - may an operation that has waited go on, with the gate closed?
  *
- * Until luo_op_wait_end() it changes nothing that is handed over: the reboot path may
- * pass it by.
- *
- * Context: in an operation, or with the gate closed, which changes nothing.
+ * Context: in luo_op_try_wait_end() alone.
+ * Return: true; or false when it was passed by, and waits again.
  */
-void luo_op_wait_begin(void)
+bool luo_op_may_go_on(void)
 {
-	if (luo_has_gate_closed())
-		return;
-	guard(spinlock)(&luo_gate.lock);
-	luo_gate.nr_waits++;
-	if (luo_gate.closed)
-		wake_up_all(&luo_gate.wait);
-}
-
-/* Go on, unless it was passed by. */
-static bool luo_op_try_wait_end(void)
-{
+	/* The reboot path calls handlers, too, and is no operation. */
+	if (READ_ONCE(luo_gate.closer) == current)
+		return true;
 	guard(spinlock)(&luo_gate.lock);
 	if (luo_gate.passed)
-		return false;
-	luo_gate.nr_waits--;
-	return true;
+		atomic_inc(&luo_gate.waits);
+	return !luo_gate.passed;
 }
 
 /**
- * luo_op_wait_end() - an operation goes on
+ * luo_op_sleep() - wait until an operation that was passed by may go on
  *
- * Context: in an operation, or with the gate closed. Waits while it is passed by, which
- * is for good when the reboot is under way.
+ * Context: in an operation. When the reboot is under way that is never.
  */
-void luo_op_wait_end(void)
+void luo_op_sleep(void)
 {
-	if (!luo_has_gate_closed())
-		wait_event(luo_gate.wait, luo_op_try_wait_end());
+	wait_event(luo_gate.wait, luo_op_try_wait_end());
 }
 
-static int luo_op_do_lock(struct mutex *lock, bool killable)
+/**
+ * luo_op_do_lock() - take a lock that others may hold while they wait for a user
+ * @lock:     the lock
+ * @killable: give up when the caller is being killed
+ *
+ * Context: in luo_op_lock() and luo_op_lock_killable() alone.
+ * Return: 0, or -EINTR.
+ */
+int luo_op_do_lock(struct mutex *lock, bool killable)
 {
 	int err = 0;
 
-	if (mutex_trylock(lock))
-		return 0;
 	for (;;) {
 		luo_op_wait_begin();
 		if (killable)
 			err = mutex_lock_killable_nest_lock(lock, &luo_gate);
 		else
 			mutex_lock_nest_lock(lock, &luo_gate);
-		if (err || luo_has_gate_closed())
-			break;
 		if (luo_op_try_wait_end())
-			return 0;
+			return err;
 		/* Who passed us by may want it. */
-		mutex_unlock(lock);
-		luo_op_wait_end();
+		if (!err)
+			mutex_unlock(lock);
+		luo_op_sleep();
+		if (err)
+			return err;
 	}
-	luo_op_wait_end();
-	return err;
-}
-
-/**
- * luo_op_lock() - take a lock that others may hold while they wait for a user
- * @lock: the lock
- *
- * Context: in an operation, or with the gate closed.
- */
-void luo_op_lock(struct mutex *lock)
-{
-	luo_op_do_lock(lock, LUO_MUST);
-}
-
-/**
- * luo_op_lock_killable() - the same, unless the caller is being killed
- * @lock: the lock
- *
- * Context: in an operation, or with the gate closed.
- * Return: 0, or -EINTR.
- */
-int luo_op_lock_killable(struct mutex *lock)
-{
-	return luo_op_do_lock(lock, LUO_KILLABLE);
 }
 
 /**
