@@ -24,7 +24,7 @@ setup_file() {
 }
 
 # The model: how many files each session has, and from which seed on; where it is; and what was left behind.
-declare -A files seed where
+declare -gA files seed where
 lost=
 next=1
 picked=
