@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Between hugetlb and what preserves its files over a live update.
+ *
+ * While live update is off, hugetlb pays for branches that are not taken. The key
+ * is switched once, at boot.
+ */
+#ifndef _LINUX_HUGETLB_LUO_H
+#define _LINUX_HUGETLB_LUO_H
+
+#include <linux/jump_label.h>
+#include <linux/types.h>
+
+struct folio;
+struct hstate;
+struct hugetlb_cgroup;
+struct inode;
+
+#ifdef CONFIG_LIVEUPDATE_HUGETLB
+
+DECLARE_STATIC_KEY_FALSE(hugetlb_luo_key);
+
+static inline bool hugetlb_luo_is_on(void)
+{
+	return static_branch_unlikely(&hugetlb_luo_key);
+}
+
+/* hugetlb_luo.c: what hugetlb asks for */
+bool hugetlb_luo_is_preserved(struct inode *inode);
+int hugetlb_luo_begin_add(struct inode *inode);
+int hugetlb_luo_end_add(struct inode *inode, struct folio *folio, int err);
+
+/* hugetlb_luo_pools.c, before there is an allocator, and later */
+unsigned long hugetlb_luo_incoming(const struct hstate *h, int nid);
+
+/* hugetlb.c: what hugetlb offers */
+void hugetlb_luo_wait_for_faults(void);
+int hugetlb_luo_reserve(struct inode *inode, long from, long to);
+void hugetlb_luo_unreserve(struct inode *inode);
+void hugetlb_luo_adopt(struct hstate *h, struct folio *folio, struct hugetlb_cgroup *h_cg);
+void hugetlb_luo_lose(struct hstate *h, int nid, unsigned long nr);
+
+#else
+
+static inline bool hugetlb_luo_is_on(void)
+{
+	return false;
+}
+
+static inline bool hugetlb_luo_is_preserved(struct inode *inode)
+{
+	return false;
+}
+
+static inline int hugetlb_luo_begin_add(struct inode *inode)
+{
+	return 0;
+}
+
+static inline int hugetlb_luo_end_add(struct inode *inode, struct folio *folio, int err)
+{
+	return err;
+}
+
+static inline unsigned long hugetlb_luo_incoming(const struct hstate *h, int nid)
+{
+	return 0;
+}
+
+#endif /* CONFIG_LIVEUPDATE_HUGETLB */
+#endif /* _LINUX_HUGETLB_LUO_H */
