@@ -9,7 +9,7 @@ load lib/luo
 @test "what a machine shows that has no session" {
 	luo_run <<-'END'
 		shows . state=normal number=0 last_error=0
-		expect $'liveupdate-test-v1\nmemfd-v2\nmemfd-v3\nmemfd-v4' sort handlers
+		expect $'hugetlb-v1\nliveupdate-test-v1\nmemfd-v2\nmemfd-v3\nmemfd-v4' sort handlers
 		expect '' ls -A sessions
 		expect '' ls -A incoming
 	END

@@ -263,6 +263,18 @@ background() {
 	echo "$1" >/sys/module/memfd_luo_pending/parameters/background_delay_ms
 }
 
+# pool [SIZE]: a pool of huge pages, of that size in KiB (2048): how many there are, are free, are reserved, and are surplus.
+pool() {
+	local dir=/sys/kernel/mm/hugepages/hugepages-${1-2048}kB
+	paste -d ' ' $dir/{nr,free,resv,surplus}_hugepages
+}
+
+# pool_has SIZE PAGES: have so many huge pages of that size in KiB.
+pool_has() {
+	echo "$2" >"/sys/kernel/mm/hugepages/hugepages-$1kB/nr_hugepages"
+	expect "$2" cat "/sys/kernel/mm/hugepages/hugepages-$1kB/nr_hugepages"
+}
+
 # mem_files: how much memory files on tmpfs and memfds have, in kB.
 mem_files() {
 	echo 1 >/proc/sys/vm/stat_refresh

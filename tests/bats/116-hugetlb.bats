@@ -1,0 +1,332 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0
+# bats file_tags=memory
+#
+# Files of huge pages come back as memfds do, with each page where it was, and the pools, which know of no file, are what
+# was asked for at every step. A pool is told of as: pages, free, reserved, surplus.
+
+load lib/common
+load lib/luo
+
+setup_file() {
+	guest_start -m "${VM_MEMORY/512M/1G}" -a cgroup_no_v1=all
+	vm_run 'cat /proc/cmdline'
+	echo "$output" >"$VM_DIR/cmdline"
+}
+
+# kexec_with ARGUMENT: replace the kernel by one with this on its command line, too.
+kexec_with() {
+	vm_kexec "$(<"$VM_DIR/cmdline") ${1-}"
+}
+
+# preserve_pages COUNT [POOL]: a file of so many pages of 2 MiB, from a pool of POOL (20), under s/1.
+preserve_pages() {
+	luo_run "count=$1 pool=${2-20}" <<-'END'
+		pool_has 2048 $pool
+		luo-hold preserve sessions/s/1 1 memfd,flags=2M+sealing,size=$((count * 2))M,seed=1,via=mmap
+		expect "$pool $((pool - count)) 0 0" pool
+	END
+}
+
+# pages_back COUNT BEFORE AFTER: and back, the pool being what it is before, with the file, and when that is closed.
+pages_back() {
+	luo_run "count=$1 before=${2@Q} after=${3@Q}" <<-'END'
+		expect "$before" pool
+		luo-hold make null,fd=5 -- bash -c '. luo.bash
+			echo self:5 >incoming/s/1/fd
+			expect "$2" pool
+			luo-hold check open,fd=5,size=$(($1 * 2))M,seed=1
+			luo-hold check open,fd=5,seed=1,via=mmap
+			echo 1 >incoming/s/finish
+			expect "$2" pool' bash "$count" "$before"
+		expect "$after" pool
+	END
+}
+
+@test "content, position, seals, and mode come back, also beside files of small pages" {
+	luo_run <<<'pool_has 2048 20'
+	luo_survive memfd,flags=2M+sealing,size=8M,seed=1,via=mmap memfd,size=3M,seed=2 \
+		memfd,flags=2M+sealing,size=0 memfd,flags=2M+sealing,size=2M,seed=3,via=mmap,pos=5,seals=grow+shrink \
+		memfd,flags=2M+noexec,size=2M,seed=4,via=mmap,seals=exec+seal memfd,flags=2M,size=4M,seed=5,via=mmap,append=1
+	luo_run <<<'expect "0 0 0 0" pool'
+}
+
+@test "holes stay holes" {
+	luo_run <<-'END'
+		pool_has 2048 20
+		luo-hold preserve sessions/s/1 1 memfd,flags=2M,size=1T,part=4M:2M+512G:4M,seed=1,via=mmap
+		expect "20 17 0 0" pool
+	END
+	assert_output --partial ' blocks=12288 '
+	vm_kexec
+	luo_run <<-'END'
+		luo-hold make null,fd=5 -- bash -c '. luo.bash
+			echo self:5 >incoming/s/1/fd
+			luo-hold check open,fd=5,size=1T,part=4M:2M+512G:4M,seed=1
+			luo-hold check open,fd=5,part=0:4M+6M:2M+524284M:4M
+			expect "3 0 0 3" pool
+			echo 1 >incoming/s/finish'
+		expect "0 0 0 0" pool
+	END
+	assert_output --partial ' blocks=12288 '
+}
+
+@test "pages stay where they are, over two kexecs, with the file carried on by the second" {
+	preserve_pages 5
+	vm_kexec
+	luo_run <<<'shows incoming/s/1 compatible=hugetlb-v1 state=preserved size=10485760; expect "5 0 0 5" pool'
+	vm_kexec
+	pages_back 5 '5 0 0 5' '0 0 0 0'
+}
+
+@test "a file that was retrieved is preserved again" {
+	luo_run <<-'END'
+		pool_has 2048 5
+		luo-hold make memfd,flags=2M,size=10M,seed=1,via=mmap,fd=5 -- bash -c '. luo.bash
+			mkdir -p sessions/s/1
+			luo-hold frames open,fd=5 | sha256sum
+			echo self:5 >sessions/s/1/fd'
+	END
+	local frames=$output
+	vm_kexec
+	luo_run <<-'END'
+		luo-hold make null,fd=5 -- bash -c '. luo.bash
+			echo self:5 >incoming/s/1/fd
+			luo-hold frames open,fd=5 | sha256sum
+			mkdir -p sessions/s/1
+			echo self:5 >sessions/s/1/fd
+			echo 1 >incoming/s/finish'
+		expect "5 0 0 5" pool
+	END
+	assert_output "$frames"
+	vm_kexec
+	pages_back 5 '5 0 0 5' '0 0 0 0'
+}
+
+@test "the pool of the next kernel is what was asked for including the pages that came" {
+	local arguments before after
+	while read -r arguments before after; do
+		preserve_pages 5
+		kexec_with "${arguments//+/ }"
+		pages_back 5 "${before//,/ }" "${after//,/ }"
+	done <<-'END'
+		hugepages=20 20,15,0,0 20,20,0,0
+		hugepages=5 5,0,0,0 5,5,0,0
+		hugepages=3 5,0,0,2 3,3,0,0
+		hugepages=0 5,0,0,5 0,0,0,0
+		hugepagesz=2M+hugepages=7 7,2,0,0 7,7,0,0
+		hugepages=0:8 8,3,0,0 8,8,0,0
+		hugepages=0:2 5,0,0,3 2,2,0,0
+		default_hugepagesz=2M+hugepages=6 6,1,0,0 6,6,0,0
+	END
+}
+
+@test "a file that nobody retrieves and that is given up leaves its pages to the pool, or gives away what is surplus" {
+	local arguments before after
+	while read -r arguments before after; do
+		preserve_pages 5
+		kexec_with "$arguments"
+		luo_run "before='${before//,/ }' after='${after//,/ }'" <<-'END'
+			expect "$before" pool
+			echo discard >incoming/s/finish
+			expect "$after" pool
+			# What is in the pool can be had, and is zeroed.
+			luo-hold make memfd,flags=2M,size=$((2 * ${after%% *}))M,fd=5 -- luo-hold check open,fd=5,via=mmap
+		END
+	done <<-'END'
+		hugepages=20 20,15,0,0 20,20,0,0
+		hugepages=3 5,0,0,2 3,3,0,0
+		hugepages=0 5,0,0,5 0,0,0,0
+	END
+}
+
+@test "a pool is resized while a file is preserved, and while it waits to be retrieved" {
+	preserve_pages 5
+	luo_run <<-'END'
+		for step in "0 5,0,0,5" "12 12,7,0,0" "3 5,0,0,2"; do
+			echo ${step% *} >/proc/sys/vm/nr_hugepages
+			want=${step#* }
+			expect "${want//,/ }" pool
+		done
+	END
+	vm_kexec
+	luo_run <<-'END'
+		for step in "8 8,3,0,0" "0 5,0,0,5" "6 6,1,0,0"; do
+			echo ${step% *} >/proc/sys/vm/nr_hugepages
+			want=${step#* }
+			expect "${want//,/ }" pool
+		done
+	END
+	pages_back 5 '6 1 0 0' '6 6 0 0'
+}
+
+@test "what is put into holes of a preserved file comes back, and nothing can be taken out" {
+	luo_run <<-'END'
+		pool_has 2048 20
+		mkdir -p sessions/s/1
+		luo-hold make memfd,flags=2M+sealing,size=20M,part=0:2M,seed=1,via=mmap,fd=5 -- bash -c '. luo.bash
+			echo self:5 >sessions/s/1/fd
+			refused EPERM "truncate -s 2M /proc/self/fd/5"
+			refused EPERM "truncate -s 22M /proc/self/fd/5"
+			refused EPERM "fallocate -l 8M /proc/self/fd/5"
+			refused EPERM "fallocate -p -l 2M /proc/self/fd/5"
+			refused EBUSY "luo-hold make open,fd=5,seals=write -- true"
+			expect "20 19 0 0" pool
+			luo-hold make open,fd=5,part=4M:4M+18M:2M,seed=2,via=mmap open,fd=5,part=0:2M,seed=3,via=mmap -- true
+			luo-hold make open,fd=5,part=10M:2M,seed=4,via=uffd -- true
+			expect "20 15 0 0" pool'
+	END
+	vm_kexec
+	luo_run <<-'END'
+		expect "5 0 0 5" pool
+		luo-hold make null,fd=5 -- bash -c '. luo.bash
+			echo self:5 >incoming/s/1/fd
+			luo-hold check open,fd=5,size=20M,part=4M:4M+18M:2M,seed=2 open,fd=5,part=0:2M,seed=3 open,fd=5,part=10M:2M,seed=4 \
+				open,fd=5,part=2M:2M+8M:2M+12M:6M
+			# It is a file as any again.
+			fallocate -p -o 4M -l 2M /proc/self/fd/5
+			expect "4 0 0 4" pool
+			truncate -s 4M /proc/self/fd/5
+			expect "1 0 0 1" pool
+			echo 1 >incoming/s/finish'
+		expect "0 0 0 0" pool
+	END
+}
+
+@test "a file that is unpreserved can be changed, and its pages go" {
+	luo_run <<-'END'
+		pool_has 2048 10
+		mkdir -p sessions/s/1
+		luo-hold make memfd,flags=2M+sealing,size=8M,part=0:4M,seed=1,via=mmap,fd=5 -- bash -c '. luo.bash
+			echo self:5 >sessions/s/1/fd
+			luo-hold make open,fd=5,part=4M:2M,seed=1,via=mmap -- true
+			rmdir sessions/s/1
+			expect "10 7 0 0" pool
+			fallocate -p -l 2M /proc/self/fd/5
+			expect "10 8 0 0" pool
+			luo-hold make open,fd=5,seals=write -- true'
+		expect "10 10 0 0" pool
+		rmdir sessions/s
+		pool_has 2048 0
+	END
+	vm_kexec
+	luo_run <<<'expect "0 0 0 0" pool'
+}
+
+@test "pages that lie in scratch are moved out of it" {
+	luo_run <<-'END'
+		pool_has 2048 200
+		luo-hold make memfd,flags=2M,size=400M,seed=1,via=mmap,fd=5 -- bash -c '. luo.bash
+			[[ -n $(scratch_page 5) ]]
+			# There has to be something to move them to.
+			echo 250 >/proc/sys/vm/nr_overcommit_hugepages
+			mkdir -p sessions/s/1
+			echo self:5 >sessions/s/1/fd
+			expect "" scratch_page 5
+			luo-hold check open,fd=5,size=400M,seed=1 >/dev/null'
+	END
+	vm_kexec
+	pages_back 200 '200 0 0 200' '0 0 0 0'
+}
+
+@test "the process that retrieves a file is charged, and nobody else" {
+	luo_run <<-'END'
+		pool_has 2048 8
+		luo-hold preserve sessions/s/1 1 memfd,flags=2M,size=8M,seed=1,via=mmap
+	END
+	vm_kexec
+	luo_run <<-'END'
+		group=/sys/fs/cgroup/test
+		mount -o remount,memory_hugetlb_accounting /sys/fs/cgroup
+		echo +memory +hugetlb >/sys/fs/cgroup/cgroup.subtree_control
+		mkdir $group
+		charged() {
+			expect "$1 $1" cat $group/hugetlb.2MB.current $group/hugetlb.2MB.rsvd.current | paste -sd " "
+		}
+		usage() {
+			paste -d " " $group/hugetlb.2MB{,.rsvd}.current
+		}
+		expect "0 0" usage
+		# A limit keeps all of it away, and can be raised.
+		for limit in hugetlb.2MB hugetlb.2MB.rsvd; do
+			echo 6M >$group/$limit.max
+			fails ENOMEM "in_group luo-hold retrieve incoming/s/1 1 memfd,size=8M,seed=1"
+			expect "0 0" usage
+			expect "4 0 0 4" pool
+			echo max >$group/$limit.max
+		done
+		echo 6M >$group/memory.max
+		fails ENOMEM "in_group luo-hold retrieve incoming/s/1 1 memfd,size=8M,seed=1"
+		expect "0 0" usage
+		echo max >$group/memory.max
+		before=$(<$group/memory.current)
+		in_group luo-hold retrieve incoming/s/1 1 memfd,size=8M,seed=1
+		expect "8388608 8388608" usage
+		(($(<$group/memory.current) - before > 7 << 20))
+		echo 1 >incoming/s/finish
+		expect "0 0" usage
+		expect "0 0 0 0" pool
+		(($(<$group/memory.current) - before < 1 << 20))
+		rmdir $group
+		echo -memory -hugetlb >/sys/fs/cgroup/cgroup.subtree_control
+		mount -o remount,nsdelegate /sys/fs/cgroup
+	END
+}
+
+@test "pages without struct pages of their own come back, and have none again" {
+	luo_run <<-'END'
+		echo 1 >/proc/sys/vm/hugetlb_optimize_vmemmap
+	END
+	preserve_pages 5
+	kexec_with hugetlb_free_vmemmap=on
+	luo_run <<-'END'
+		expect 1 cat /proc/sys/vm/hugetlb_optimize_vmemmap
+		# Each gives back seven of eight pages.
+		before=$(awk '/^nr_memmap/ { n += $2 } END { print n }' /proc/vmstat)
+		luo-hold make null,fd=5 -- bash -c '. luo.bash
+			echo self:5 >incoming/s/1/fd
+			expect $(($1 - 5 * 7)) awk "/^nr_memmap/ { n += \$2 } END { print n }" /proc/vmstat
+			luo-hold check open,fd=5,size=10M,seed=1
+			echo 1 >incoming/s/finish' bash $before
+		expect "0 0 0 0" pool
+	END
+}
+
+
+@test "what cannot come back is refused with an errno of its own" {
+	luo_run <<-'END'
+		pool_has 2048 8
+		mkdir -p sessions/s/1 /tmp/huge
+		mount -t hugetlbfs -o size=8M none /tmp/huge
+		exec 5<>/tmp/huge/file
+		refused ENOENT "echo self:5 >sessions/s/1/fd"
+		rm /tmp/huge/file
+		refused EDQUOT "echo self:5 >sessions/s/1/fd"
+		exec 5<&-
+		umount /tmp/huge
+		mount -t hugetlbfs none /tmp/huge
+		: >/tmp/huge/file
+		exec 5</tmp/huge/file
+		rm /tmp/huge/file
+		refused EACCES "echo self:5 >sessions/s/1/fd"
+		exec 5<&-
+		luo-hold make memfd,flags=2M,size=4M,seed=1,via=mmap,fd=5 -- bash -c '. luo.bash
+			luo-hold poison open,fd=5,part=2M:4K
+			refused EHWPOISON "echo self:5 >sessions/s/1/fd"'
+		umount /tmp/huge
+		luo_end
+	END
+}
+
+@test "an unlinked file of a hugetlbfs that was mounted comes back" {
+	luo_run <<-'END'
+		pool_has 2048 4
+		mkdir -p sessions/s/1 /tmp/huge
+		mount -t hugetlbfs none /tmp/huge
+		exec 5<>/tmp/huge/file
+		rm /tmp/huge/file
+		luo-hold make open,fd=5,size=8M,seed=1,via=mmap -- bash -c "echo self:5 >sessions/s/1/fd"
+	END
+	vm_kexec
+	pages_back 4 '4 0 0 4' '0 0 0 0'
+}
