@@ -15,6 +15,11 @@
  * given away. What was reserved by mmap(2), and has no page yet, is not handed over: who
  * maps the file in the next kernel reserves it there.
  *
+ * To retrieve a file takes as long as it has extents, not pages. It is there as a whole; a
+ * page is made one of the pool again when it is touched first, and the others in the
+ * background, see background_delay_ms of memfds. Until then they are pending, and mincore(2)
+ * says that they are not there.
+ *
  * The pools of the next kernel are what was asked for including these pages, which count
  * as allocated from the beginning: what ``hugepages=`` and the like say, less what comes,
  * is allocated at boot. Pages that nobody asked for are surplus: they are given away when
@@ -305,6 +310,7 @@ static int hugetlb_luo_preserve(struct liveupdate_file_op_args *args)
 		memfd_luo_out_drop(out);
 		return err;
 	}
+	hugetlb_luo_bring_range(inode, 0, U64_MAX);
 	err = save(out, args->file) ?: preserve_pages(out, args->file);
 	if (err)
 		drop_out(inode, out);
@@ -383,7 +389,7 @@ static int hugetlb_luo_retrieve(struct liveupdate_file_op_args *args)
 	file = make_file(&meta);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	err = hugetlb_luo_fill(file, data, meta.size);
+	err = hugetlb_luo_fill(file_inode(file), data, meta.size);
 	if (err) {
 		fput(file);
 		return err;

@@ -13,8 +13,8 @@
 
 #include <linux/types.h>
 
-struct file;
 struct hstate;
+struct inode;
 struct liveupdate_file_handler;
 struct luo_extent;
 struct memfd_luo_meta;
@@ -22,7 +22,7 @@ struct memfd_luo_meta;
 struct hstate *hugetlb_luo_hstate(const struct memfd_luo_meta *meta);
 
 /* hugetlb_luo_in.c */
-int hugetlb_luo_fill(struct file *file, u64 data, u64 size);
+int hugetlb_luo_fill(struct inode *inode, u64 data, u64 size);
 void hugetlb_luo_discard(struct hstate *h, u64 data);
 
 /* hugetlb_luo_pools.c */

@@ -211,6 +211,7 @@ int memfd_luo_hold(const struct memfd_luo_format *format, u64 data);
 void memfd_luo_unhold(const struct memfd_luo_format *format, u64 data);
 
 /* memfd_luo_pending.c */
+unsigned int memfd_luo_background_delay(void);
 int memfd_luo_begin_in(struct inode *inode);
 int memfd_luo_pend(struct inode *inode, const struct luo_extent *extent);
 void memfd_luo_unpend_all(struct inode *inode);
