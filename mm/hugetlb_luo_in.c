@@ -193,7 +193,8 @@ void hugetlb_luo_bring_range(struct inode *inode, u64 start, u64 end)
 
 static void pending_work(struct work_struct *work)
 {
-	struct hugetlb_luo_in *in = container_of(to_delayed_work(work), struct hugetlb_luo_in, work);
+	struct delayed_work *dwork = to_delayed_work(work);
+	struct hugetlb_luo_in *in = container_of(dwork, struct hugetlb_luo_in, work);
 
 	hugetlb_luo_bring_range(in->inode, 0, U64_MAX);
 }

@@ -61,6 +61,7 @@ struct hugetlb_luo_charge {
 	struct hugetlb_cgroup *h_cg;
 	unsigned long nr_pages;
 };
+
 extern struct list_head hugetlb_luo_charges;
 
 /* hugetlb.c: what hugetlb offers */

@@ -292,7 +292,6 @@ pages_back() {
 	END
 }
 
-
 @test "what cannot come back is refused with an errno of its own" {
 	luo_run <<-'END'
 		pool_has 2048 8
@@ -329,4 +328,103 @@ pages_back() {
 	END
 	vm_kexec
 	pages_back 4 '4 0 0 4' '0 0 0 0'
+}
+
+# Ways to damage a file that has three extents of one page, and what it says then
+DAMAGES=(
+	v3.%.1.magic=0 EINVAL
+	v3.%.1.size=0xffffffffffffffff EINVAL
+	v3.%.1.size=4096 EINVAL
+	v3.%.1.pos=0xffffffffffffffff EINVAL
+	v3.%.1.seals=0x80000000 EOPNOTSUPP
+	v3.%.1.flags=0 ENODEV
+	v3.%.1.flags=0x1400 ENODEV
+	v3.%.1.flags=0xff00 ENODEV
+	v3.%.1.flags=0x1e00 EINVAL
+	v3.%.1.flags=0x11500 EOPNOTSUPP
+	v3.%.1.nr=2 EINVAL
+	v3.%.1.nr=9 EINVAL
+	v3.%.1.nr_pages=512 EINVAL
+	v3.%.1.more=text EINVAL
+	extent.%.1.1.nr=0 EINVAL
+	extent.%.1.1.nr=1 EINVAL
+	extent.%.1.1.nr=1024 EINVAL
+	extent.%.1.1.nr=0xffffffffffffffff EINVAL
+	extent.%.1.1.pfn=0 EINVAL
+	extent.%.1.1.pfn=text-pfn EINVAL
+	extent.%.1.1.pfn=0x000fffffffffffff EINVAL
+	extent.%.1.1.pfn=@extent.%.1.2.pfn EINVAL
+	extent.%.1.1.pfn=@extent.ok.1.0.pfn EINVAL
+	extent.%.1.1.index=1 EINVAL
+	extent.%.1.1.index=@extent.%.1.2.index EINVAL
+	extent.%.1.1.index=0x8000000000000000 EINVAL
+)
+
+@test "files that are damaged, each in its own way, do not come back, and others do" {
+	local i damages=() errors=()
+	for ((i = 0; i < ${#DAMAGES[@]}; i += 2)); do
+		expect_kernel_line "luo: d$((i / 2))/1: retrieve: ${DAMAGES[i + 1]}"
+		damages+=("${DAMAGES[i]//%/d$((i / 2))}")
+		errors+=("${DAMAGES[i + 1]}")
+	done
+	for i in EINVAL EOPNOTSUPP; do
+		expect_kernel_line "hugetlb_luo: what was saved is damaged, memory stays reserved: -$i"
+	done
+	luo_run "last=$((${#errors[@]} - 1))" <<-'END'
+		pool_has 2048 $((3 * (last + 2)))
+		for session in ok $(seq -f d%g 0 $last); do
+			luo-hold preserve sessions/$session/1 1 \
+				memfd,flags=2M,size=10M,part=0:2M+4M:2M+8M:2M,seed=1,via=mmap >/dev/null
+		done
+	END
+	luo_kexec_held <<<"luo-damage ${damages[*]@Q}"
+	count damages ${#damages[@]}
+	luo_run "errors=(${errors[*]})" <<-'END'
+		for i in "${!errors[@]}"; do
+			for again in 1 2; do
+				exec 5</dev/null
+				fails ${errors[i]} "echo self:5 >incoming/d$i/1/fd"
+				last_failed "${errors[i]} retrieve d$i/1"
+			done
+		done
+		luo-hold retrieve incoming/ok/1 1 memfd,size=10M,part=0:2M+4M:2M+8M:2M,seed=1 >/dev/null
+		echo 1 >incoming/ok/finish
+		for finish in incoming/*/finish; do
+			echo discard >$finish
+		done
+		expect "0 0 0 0" pool
+		shows . state=normal
+		# And all goes on.
+		pool_has 2048 5
+		pool_has 2048 0
+	END
+}
+
+@test "counts that are damaged leave the files alone, and the pool when these are finished" {
+	local damage before
+	while read -r damage before; do
+		if [[ $before == 0,* ]]; then
+			expect_kernel_line 'hugetlb_luo_pools: the counts that were handed over are damaged'
+		fi
+		preserve_pages 4
+		luo_kexec_held <<<"luo-damage $damage"
+		luo_run "before='${before//,/ }'" <<-'END'
+			expect "$before" pool
+			luo-hold retrieve incoming/s/1 1 memfd,size=8M,seed=1
+			echo 1 >incoming/s/finish
+			expect "0 0 0 0" pool
+		END
+	done <<-'END'
+		pools.magic=0 0,0,0,0
+		pools.nr=0xffffffffffffffff 0,0,0,0
+		pools.nr=256 0,0,0,0
+		pools.nr=0 0,0,0,0
+		pool.0.nid=0xffffffff 0,0,0,0
+		pool.0.nid=1 0,0,0,0
+		pool.0.order=64 0,0,0,0
+		pool.0.order=8 0,0,0,0
+		pool.0.nr=0xffffffffffffffff 0,0,0,0
+		pool.0.nr=1 1,0,0,1
+		pool.0.nr=9 9,0,0,9
+	END
 }

@@ -37,7 +37,9 @@ static const char usage_text[] =
 	"  memfd.NAME.TOKEN.pos, .size, .seals, .flags, .nr_folios, .first, .pages, .order\n"
 	"  chunk.NAME.TOKEN.next, .phys                        of the memfd's array of folios\n"
 	"  folio.NAME.TOKEN.N.pfn, .index\n"
-	"  v3.NAME.TOKEN.magic, .seals, .size, .pos, .uid, .mode, .flags, .nr, .more, .name, .nr_pages   (memfd-v3)\n"
+	"  pools.magic, .nr, pool.N.nid, .order, .nr           how many huge pages there are, which the first FLB is\n"
+	"  v3.NAME.TOKEN.magic, .seals, .size, .pos, .uid, .mode, .flags, .nr, .more, .name, .nr_pages   (memfd-v3,\n"
+	"                                                      hugetlb-v1)\n"
 	"  extents.NAME.TOKEN.next, .nr                        the first page of further extents\n"
 	"  extent.NAME.TOKEN.N.index, .pfn, .nr\n"
 	"\n"
@@ -197,6 +199,8 @@ static const struct member ser_members[] = {
 };
 static const struct member flbs_members[] = { { "pgcnt", 0, 8 }, { "count", 8, 8 }, {} };
 static const struct member flb_members[] = { { "name", 0, 48 }, { "data", 48, 8 }, { "count", 56, 8 }, {} };
+static const struct member pools_members[] = { { "magic", 0, 8 }, { "nr", 8, 8 }, {} };
+static const struct member pool_members[] = { { "nid", 0, 4 }, { "order", 4, 4 }, { "nr", 8, 8 }, {} };
 static const struct member sessions_members[] = { { "count", 0, 8 }, { "next", 0, 8 }, { "entries", 8, 8 }, {} };
 static const struct member session_members[] = { { "name", 0, 64 }, { "files", 64, 8 }, { "count", 72, 8 }, {} };
 static const struct member file_members[] = { { "compatible", 0, 48 }, { "data", 48, 8 }, { "token", 56, 8 }, {} };
@@ -239,6 +243,10 @@ static struct place find_place(char *path)
 		return member_of(flbs(), flbs_members, part[1], false);
 	if (n == 3 && !strcmp(part[0], "flb"))
 		return member_of(flbs() + 16 + 64 * atoi(part[1]), flb_members, part[2], false);
+	if (n == 2 && !strcmp(part[0], "pools"))
+		return member_of(mem_u64(flbs() + 16 + 48), pools_members, part[1], false);
+	if (n == 3 && !strcmp(part[0], "pool"))
+		return member_of(mem_u64(flbs() + 16 + 48) + 16 + 16 * atoi(part[1]), pool_members, part[2], false);
 	if (n == 2 && !strcmp(part[0], "sessions"))
 		return member_of(sessions(), sessions_members, part[1], false);
 	if (n == 3 && !strcmp(part[0], "session"))

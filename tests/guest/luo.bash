@@ -266,7 +266,7 @@ background() {
 # pool [SIZE]: a pool of huge pages, of that size in KiB (2048): how many there are, are free, are reserved, and are surplus.
 pool() {
 	local dir=/sys/kernel/mm/hugepages/hugepages-${1-2048}kB
-	paste -d ' ' $dir/{nr,free,resv,surplus}_hugepages
+	paste -d ' ' "$dir"/{nr,free,resv,surplus}_hugepages
 }
 
 # pool_has SIZE PAGES: have so many huge pages of that size in KiB.
