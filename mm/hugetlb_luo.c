@@ -30,10 +30,10 @@
  *
  * EACCES
  *   A file that is not open for reading and writing.
- * EDQUOT
+ * EXDEV
  *   A file of a hugetlbfs that was mounted with a size, whose limit the next kernel does
  *   not have.
- * EXDEV
+ * EADDRNOTAVAIL
  *   A file with a page from hugetlb_cma= that cannot be moved from there.
  * EHWPOISON
  *   A file with a page whose memory has failed. When it fails later, the reboot is refused.
@@ -241,7 +241,7 @@ static int add_folios(struct memfd_luo_out *out, struct file *file)
 		if (err > 0) {
 			err = add_moved(out, file, index);
 			if (err && is_cma)
-				err = -EXDEV;
+				err = -EADDRNOTAVAIL;
 			index += pages_per_huge_page(hstate_file(file));
 		}
 		cond_resched();
@@ -300,7 +300,7 @@ static int hugetlb_luo_preserve(struct liveupdate_file_op_args *args)
 	if ((args->file->f_mode & (FMODE_READ | FMODE_WRITE)) != (FMODE_READ | FMODE_WRITE))
 		return -EACCES;
 	if (subpool_inode(inode))
-		return -EDQUOT;
+		return -EXDEV;
 
 	out = memfd_luo_out_alloc(&hugetlb_luo_v1);
 	if (IS_ERR(out))

@@ -300,7 +300,7 @@ pages_back() {
 		exec 5<>/tmp/huge/file
 		refused ENOENT "echo self:5 >sessions/s/1/fd"
 		rm /tmp/huge/file
-		refused EDQUOT "echo self:5 >sessions/s/1/fd"
+		refused EXDEV "echo self:5 >sessions/s/1/fd"
 		exec 5<&-
 		umount /tmp/huge
 		mount -t hugetlbfs none /tmp/huge

@@ -34,6 +34,7 @@ declare -A errors=(
 	[EOPNOTSUPP]='Operation not supported'
 	[EPERM]='Operation not permitted'
 	[ESRCH]='No such process'
+	[EXDEV]='Invalid cross-device link'
 )
 
 # expect WANT COMMAND…: COMMAND prints that.
