@@ -292,6 +292,104 @@ pages_back() {
 	END
 }
 
+@test "who wants a page in a hole while the machine reboots waits, and there is none in the next kernel" {
+	luo_run <<-'END'
+		pool_has 2048 4
+		mkdir -p sessions/s/1
+		mkfifo /run/go
+		luo-hold make memfd,flags=2M,size=8M,part=0:2M,seed=1,via=mmap,fd=5 -- bash -c '
+			echo self:5 >sessions/s/1/fd
+			: >/run/ready
+			read -r <>/run/go
+			exec luo-hold make open,fd=5,part=4M:2M,seed=2,via=mmap' &>/dev/null &
+		echo $! >/run/pid
+		until [[ -e /run/ready ]]; do :; done
+	END
+	luo_kexec_held <<-'END'
+		echo >/run/go
+		waits "$(</run/pid)"
+	END
+	luo_run <<-'END'
+		expect "1 0 0 1" pool
+		luo-hold make null,fd=5 -- bash -c '. luo.bash
+			echo self:5 >incoming/s/1/fd
+			luo-hold check open,fd=5,size=8M,part=0:2M,seed=1 open,fd=5,part=2M:6M
+			echo 1 >incoming/s/finish'
+	END
+}
+
+@test "pages come when they are looked for, and the others in the background" {
+	preserve_pages 4
+	vm_kexec
+	luo_run <<-'END'
+		expect "4 0 0 4" pool
+		background 600000
+		luo-hold make null,fd=5 -- bash -c '. luo.bash
+			echo self:5 >incoming/s/1/fd
+			expect 0 brought
+			expect 16384 stat -L -c %b /proc/self/fd/5
+			# Nothing is lost by who frees what can be read again.
+			echo 3 >/proc/sys/vm/drop_caches
+			luo-hold check open,fd=5,part=2M:2M,seed=1 >/dev/null
+			expect 512 brought
+			luo-hold check open,fd=5,part=6M:2M,seed=1,via=mmap >/dev/null
+			expect 1024 brought
+			fallocate -p -l 2M /proc/self/fd/5
+			expect "3 0 0 3" pool
+			luo-hold check open,fd=5,part=0:2M >/dev/null
+			luo-hold check open,fd=5,part=2M:6M,seed=1 >/dev/null
+			truncate -s 4M /proc/self/fd/5
+			expect "1 0 0 1" pool
+			echo 1 >incoming/s/finish'
+		expect "0 0 0 0" pool
+	END
+	preserve_pages 4
+	vm_kexec
+	luo_run <<-'END'
+		background 0
+		luo-hold make null,fd=5 -- bash -c '. luo.bash
+			echo self:5 >incoming/s/1/fd
+			until [[ $(brought) == 2048 ]]; do :; done
+			luo-hold check open,fd=5,size=8M,seed=1 >/dev/null
+			echo 1 >incoming/s/finish'
+		expect "0 0 0 0" pool
+	END
+}
+
+@test "a control group can go before the pages that it is charged for have come" {
+	preserve_pages 4
+	vm_kexec
+	luo_run <<-'END'
+		background 600000
+		echo +hugetlb >/sys/fs/cgroup/cgroup.subtree_control
+		mkdir $group
+		echo +hugetlb >$group/cgroup.subtree_control
+		mkdir $group/inner
+		usage() {
+			cat $group/hugetlb.2MB.current
+		}
+		# A process that moves: into the group, and out of it with the file.
+		echo $BASHPID >$group/inner/cgroup.procs
+		exec 5</dev/null
+		echo self:5 >incoming/s/1/fd
+		echo $BASHPID >/sys/fs/cgroup/cgroup.procs
+		expect 8388608 usage
+		expect 0 brought
+		rmdir $group/inner
+		expect 8388608 usage
+		luo-hold check open,fd=5,size=8M,part=0:4M,seed=1 >/dev/null
+		expect 8388608 usage
+		fallocate -p -l 2M /proc/self/fd/5
+		expect 6291456 usage
+		echo 1 >incoming/s/finish
+		exec 5<&-
+		expect 0 usage
+		rmdir $group
+		echo -hugetlb >/sys/fs/cgroup/cgroup.subtree_control
+		expect "0 0 0 0" pool
+	END
+}
+
 @test "what cannot come back is refused with an errno of its own" {
 	luo_run <<-'END'
 		pool_has 2048 8

@@ -276,6 +276,12 @@ pool_has() {
 	expect "$2" cat "/sys/kernel/mm/hugepages/hugepages-$1kB/nr_hugepages"
 }
 
+# brought: how many small pages the huge ones are that files have, and that are not pending.
+brought() {
+	echo 1 >/proc/sys/vm/stat_refresh
+	awk '$1 == "nr_hugetlb" { print $2 }' /proc/vmstat
+}
+
 # mem_files: how much memory files on tmpfs and memfds have, in kB.
 mem_files() {
 	echo 1 >/proc/sys/vm/stat_refresh
