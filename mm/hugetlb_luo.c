@@ -89,13 +89,18 @@ struct hstate *hugetlb_luo_hstate(const struct memfd_luo_meta *meta)
 	return size_log2(meta) < BITS_PER_LONG ? size_to_hstate(1UL << size_log2(meta)) : NULL;
 }
 
-static int save(struct memfd_luo_out *out, struct file *file)
+static int get_meta(struct file *file, struct memfd_luo_meta *meta)
 {
 	u32 flags = FIELD_PREP(HUGETLB_V1_SIZE_MASK, huge_page_shift(hstate_file(file)));
+
+	return memfd_luo_get_meta(file, flags, &hugetlb_luo_v1, meta);
+}
+
+static int save(struct memfd_luo_out *out, struct file *file)
+{
 	struct memfd_luo_meta meta;
 
-	return memfd_luo_get_meta(file, flags, out->format, &meta) ?:
-	       out->format->save(out, &meta);
+	return get_meta(file, &meta) ?: out->format->save(out, &meta);
 }
 
 /* The pages of a file that is preserved */
@@ -333,7 +338,10 @@ static void hugetlb_luo_unpreserve(struct liveupdate_file_op_args *args)
 
 static int hugetlb_luo_check(struct liveupdate_file_op_args *args)
 {
-	return memfd_luo_check_pages(args->private_data, args->file->f_mapping);
+	struct memfd_luo_meta meta;
+
+	return get_meta(args->file, &meta) ?:
+	       memfd_luo_check_pages(args->private_data, args->file->f_mapping);
 }
 
 static int hugetlb_luo_freeze(struct liveupdate_file_op_args *args)
