@@ -57,12 +57,14 @@
 #include <linux/hugetlb_luo.h>
 #include <linux/init.h>
 #include <linux/jump_label.h>
+#include <linux/kexec_handover.h>
 #include <linux/kho/abi/hugetlb_v1.h>
 #include <linux/liveupdate.h>
 #include <linux/memfd.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/pagemap.h>
+#include <linux/pfn.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <uapi/linux/memfd.h>
@@ -118,6 +120,21 @@ bool hugetlb_luo_is_preserved(struct inode *inode)
 	return hugetlb_luo_is_on() && READ_ONCE(HUGETLBFS_I(inode)->luo_out);
 }
 
+static int add_extent(void *arg, const struct luo_extent *extent)
+{
+	struct memfd_luo_out *out = arg;
+	int err;
+
+	err = hugetlb_luo_count(extent);
+	if (err)
+		return err;
+	scoped_guard(mutex, &out->lock)
+		err = memfd_luo_add_extent(out, extent);
+	if (err)
+		hugetlb_luo_uncount(extent);
+	return err;
+}
+
 /* Hold and preserve a page, which may stay where it is. */
 static int add_folio(struct memfd_luo_out *out, struct folio *folio)
 {
@@ -127,16 +144,9 @@ static int add_folio(struct memfd_luo_out *out, struct folio *folio)
 		.nr = folio_nr_pages(folio),
 		.order = folio_order(folio),
 	};
-	int err;
+	int err = add_extent(out, &extent);
 
-	err = hugetlb_luo_count(&extent);
-	if (err)
-		return err;
-	scoped_guard(mutex, &out->lock)
-		err = memfd_luo_add_extent(out, &extent);
-	if (err)
-		hugetlb_luo_uncount(&extent);
-	else
+	if (!err)
 		folio_get(folio);
 	return err;
 }
@@ -258,26 +268,37 @@ static int put_extent(void *arg, const struct luo_extent *extent)
 {
 	u64 pfn;
 
-	for (pfn = extent->pfn; pfn < luo_extent_end(extent); pfn += 1UL << extent->order)
-		folio_put(pfn_folio(pfn));
+	for (pfn = extent->pfn; pfn < luo_extent_end(extent); pfn += 1UL << extent->order) {
+		/* Else it is pending. */
+		if (kho_claimed_order(PFN_PHYS(pfn)) < 0)
+			folio_put(pfn_folio(pfn));
+	}
 	hugetlb_luo_uncount(extent);
 	return 0;
 }
 
-static void set_out(struct inode *inode, struct memfd_luo_out *out)
+/*
+ * Keep everybody from the pages of a file. It has those then that are pending, and
+ * others in the page cache.
+ */
+static void lock_pages(struct inode *inode)
 {
 	filemap_invalidate_lock(inode->i_mapping);
-	WRITE_ONCE(HUGETLBFS_I(inode)->luo_out, out);
+	hugetlb_luo_lock_pending(inode);
+}
+
+static void unlock_pages(struct inode *inode)
+{
+	hugetlb_luo_unlock_pending(inode);
 	filemap_invalidate_unlock(inode->i_mapping);
 }
 
-/* No page is let go of while KHO knows of it. */
-static void drop_out(struct inode *inode, struct memfd_luo_out *out)
+/* No page is let go of while KHO knows of it. Called with the pages locked. */
+static void remove_pages(struct memfd_luo_out *out, struct inode *inode)
 {
-	set_out(inode, NULL);
+	WRITE_ONCE(HUGETLBFS_I(inode)->luo_out, NULL);
 	out->format->unpreserve(out);
 	out->format->each(out, put_extent, NULL);
-	memfd_luo_out_drop(out);
 }
 
 static int preserve_pages(struct memfd_luo_out *out, struct file *file)
@@ -285,14 +306,19 @@ static int preserve_pages(struct memfd_luo_out *out, struct file *file)
 	struct inode *inode = file_inode(file);
 	int err;
 
+	filemap_invalidate_lock(inode->i_mapping);
 	out->walker = current;
-	set_out(inode, out);
+	WRITE_ONCE(HUGETLBFS_I(inode)->luo_out, out);
+	filemap_invalidate_unlock(inode->i_mapping);
 	/* Who puts a page into the file from now on allocates one that may stay. */
 	hugetlb_luo_wait_for_faults();
-	filemap_invalidate_lock(inode->i_mapping);
-	err = add_folios(out, file);
+
+	lock_pages(inode);
+	err = hugetlb_luo_each_pending(inode, add_extent, out) ?: add_folios(out, file);
+	if (err)
+		remove_pages(out, inode);
 	out->walker = NULL;
-	filemap_invalidate_unlock(inode->i_mapping);
+	unlock_pages(inode);
 	return err;
 }
 
@@ -311,17 +337,14 @@ static int hugetlb_luo_preserve(struct liveupdate_file_op_args *args)
 	if (IS_ERR(out))
 		return PTR_ERR(out);
 	err = inode_lock_killable(inode);
+	if (!err) {
+		err = save(out, args->file) ?: preserve_pages(out, args->file);
+		inode_unlock(inode);
+	}
 	if (err) {
 		memfd_luo_out_drop(out);
 		return err;
 	}
-	hugetlb_luo_bring_range(inode, 0, U64_MAX);
-	err = save(out, args->file) ?: preserve_pages(out, args->file);
-	if (err)
-		drop_out(inode, out);
-	inode_unlock(inode);
-	if (err)
-		return err;
 	args->private_data = out;
 	args->serialized_data = out->format->phys(out);
 	return 0;
@@ -332,8 +355,11 @@ static void hugetlb_luo_unpreserve(struct liveupdate_file_op_args *args)
 	struct inode *inode = file_inode(args->file);
 
 	inode_lock(inode);
-	drop_out(inode, args->private_data);
+	lock_pages(inode);
+	remove_pages(args->private_data, inode);
+	unlock_pages(inode);
 	inode_unlock(inode);
+	memfd_luo_out_drop(args->private_data);
 }
 
 static int hugetlb_luo_check(struct liveupdate_file_op_args *args)

@@ -24,6 +24,10 @@ struct hstate *hugetlb_luo_hstate(const struct memfd_luo_meta *meta);
 /* hugetlb_luo_in.c */
 int hugetlb_luo_fill(struct inode *inode, u64 data, u64 size);
 void hugetlb_luo_discard(struct hstate *h, u64 data);
+void hugetlb_luo_lock_pending(struct inode *inode);
+void hugetlb_luo_unlock_pending(struct inode *inode);
+int hugetlb_luo_each_pending(struct inode *inode,
+			     int (*fn)(void *arg, const struct luo_extent *extent), void *arg);
 
 /* hugetlb_luo_pools.c */
 int hugetlb_luo_count(const struct luo_extent *extent);

@@ -7,7 +7,8 @@
  * somebody looks for a page it is pending: KHO has it, and the page cache nothing. hugetlb
  * asks for it, by hugetlb_luo_bring(), before it looks into the page cache. Then it is
  * restored and adopted by the pool, which cannot fail. The background brings all others
- * after a while; so does who truncates, and who preserves the file again.
+ * after a while; so does who truncates. A file can be preserved again while pages are
+ * pending, and they stay that.
  */
 
 #include <linux/bitmap.h>
@@ -97,6 +98,14 @@ static struct folio *adopt(struct hstate *h, u64 pfn, struct hugetlb_luo_charge 
 	return folio;
 }
 
+/* Whether a page is to be held that comes: one that is pending was preserved without that. */
+static bool is_held(struct inode *inode)
+{
+	struct memfd_luo_out *out = HUGETLBFS_I(inode)->luo_out;
+
+	return out && !out->walker;
+}
+
 /* Bring a page that is pending. Called with @in locked. */
 static void bring_page(struct hugetlb_luo_in *in, const struct pending_extent *extent, u64 i)
 {
@@ -117,7 +126,8 @@ static void bring_page(struct hugetlb_luo_in *in, const struct pending_extent *e
 	folio_mark_dirty(folio);
 	folio_set_hugetlb_migratable(folio);
 	folio_unlock(folio);
-	folio_put(folio);
+	if (!is_held(in->inode))
+		folio_put(folio);
 	__clear_bit(extent->bit + i, in->pending);
 	WRITE_ONCE(in->nr_pending, in->nr_pending - 1);
 }
@@ -189,6 +199,75 @@ void hugetlb_luo_bring_range(struct inode *inode, u64 start, u64 end)
 
 	for (i = 0; in && READ_ONCE(in->nr_pending) && i < in->nr; i++)
 		bring_extent(in, &in->extents[i], start, end);
+}
+
+/**
+ * hugetlb_luo_lock_pending() - keep the pending pages of a file pending
+ * @inode: the file
+ *
+ * Context: process context, no fault mutex and no folio of the file locked.
+ */
+void hugetlb_luo_lock_pending(struct inode *inode)
+{
+	struct hugetlb_luo_in *in = HUGETLBFS_I(inode)->luo_in;
+
+	if (in)
+		mutex_lock(&in->lock);
+}
+
+/**
+ * hugetlb_luo_unlock_pending() - undo hugetlb_luo_lock_pending()
+ * @inode: the file
+ */
+void hugetlb_luo_unlock_pending(struct inode *inode)
+{
+	struct hugetlb_luo_in *in = HUGETLBFS_I(inode)->luo_in;
+
+	if (in)
+		mutex_unlock(&in->lock);
+}
+
+/* Call @fn for the pages of an extent that are pending, as hugetlb_luo_each_pending() does. */
+static int each_pending_of(struct hugetlb_luo_in *in, const struct pending_extent *extent,
+			   int (*fn)(void *arg, const struct luo_extent *extent), void *arg)
+{
+	const unsigned long end = extent->bit + extent->nr;
+	unsigned int order = huge_page_order(in->h);
+	unsigned long from, to;
+	struct luo_extent run = { .order = order };
+	int err = 0;
+
+	for (from = extent->bit; !err && from < end; from = to) {
+		from = find_next_bit(in->pending, end, from);
+		to = find_next_zero_bit(in->pending, end, from);
+		if (from == to)
+			break;
+		run.index = (extent->index + from - extent->bit) << order;
+		run.pfn = extent->pfn + ((from - extent->bit) << order);
+		run.nr = (u64)(to - from) << order;
+		err = fn(arg, &run);
+	}
+	return err;
+}
+
+/**
+ * hugetlb_luo_each_pending() - go through the pending pages of a file
+ * @inode: the file, locked by hugetlb_luo_lock_pending()
+ * @fn:    is called for those that follow each other in the file and in RAM
+ * @arg:   is passed to it
+ *
+ * Return: 0, or what @fn returned that was not 0.
+ */
+int hugetlb_luo_each_pending(struct inode *inode,
+			     int (*fn)(void *arg, const struct luo_extent *extent), void *arg)
+{
+	struct hugetlb_luo_in *in = HUGETLBFS_I(inode)->luo_in;
+	int err = 0;
+	u64 i;
+
+	for (i = 0; !err && in && in->nr_pending && i < in->nr; i++)
+		err = each_pending_of(in, &in->extents[i], fn, arg);
+	return err;
 }
 
 static void pending_work(struct work_struct *work)
