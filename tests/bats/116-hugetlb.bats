@@ -356,6 +356,66 @@ pages_back() {
 	END
 }
 
+@test "a file is preserved again while pages of it are pending, and pages of it come then" {
+	preserve_pages 6
+	vm_kexec
+	luo_run <<-'END'
+		background 600000
+		luo-hold make null,fd=5 -- bash -c '. luo.bash
+			echo self:5 >incoming/s/1/fd
+			luo-hold check open,fd=5,part=2M:2M,seed=1 >/dev/null
+			mkdir -p sessions/t/1
+			for again in 1 2 3; do
+				echo self:5 >sessions/t/1/fd
+				luo-hold check open,fd=5,part=$((again * 4))K:4K,seed=1 open,fd=5,part=$((2 + again * 2))M:2M,seed=1 >/dev/null
+				expect $(((2 + again) * 512)) brought
+				rmdir sessions/t/1
+				mkdir sessions/t/1
+			done
+			fallocate -p -o 2M -l 2M /proc/self/fd/5
+			expect "5 0 0 5" pool
+			luo-hold check open,fd=5,part=2M:2M open,fd=5,part=0:2M+4M:4M,seed=1 >/dev/null
+			echo 1 >incoming/s/finish'
+		expect "0 0 0 0" pool
+	END
+	preserve_pages 6
+	vm_kexec
+	luo_run <<-'END'
+		background 600000
+		luo-hold make null,fd=5 -- bash -c '. luo.bash
+			echo self:5 >incoming/s/1/fd
+			luo-hold check open,fd=5,part=2M:2M,seed=1 >/dev/null
+			mkdir -p sessions/t/1
+			echo self:5 >sessions/t/1/fd
+			luo-hold make open,fd=5,part=4M:2M,seed=2,via=mmap -- true
+			expect 1024 brought
+			echo 1 >incoming/s/finish'
+	END
+	vm_kexec
+	luo_run <<-'END'
+		expect "6 0 0 6" pool
+		luo-hold make null,fd=5 -- bash -c '. luo.bash
+			echo self:5 >incoming/t/1/fd
+			luo-hold check open,fd=5,size=12M,part=0:4M+6M:6M,seed=1 open,fd=5,part=4M:2M,seed=2
+			echo 1 >incoming/t/finish'
+		expect "0 0 0 0" pool
+	END
+}
+
+@test "a file that was retrieved and not finished is carried on with pages that are pending" {
+	preserve_pages 4
+	vm_kexec
+	luo_run <<-'END'
+		background 600000
+		luo-hold make null,fd=5 -- bash -c '. luo.bash
+			echo self:5 >incoming/s/1/fd
+			luo-hold check open,fd=5,part=2M:2M,seed=1 >/dev/null'
+		expect 512 brought
+	END
+	vm_kexec
+	pages_back 4 '4 0 0 4' '0 0 0 0'
+}
+
 @test "a control group can go before the pages that it is charged for have come" {
 	preserve_pages 4
 	vm_kexec
