@@ -475,6 +475,25 @@ pages_back() {
 	END
 }
 
+@test "luo-sh check knows the type, and whether the next kernel has memory for its pools" {
+	preserve_pages 20 20
+	luo_run "cmdline=$(printf %q "$(<"$VM_DIR/cmdline")")" <<-'END'
+		asks() {
+			luo-sh check /boot/vmlinuz-next --initrd /boot/initrd-next --cmdline "$cmdline $*"
+		}
+		asks hugepages=20 >/tmp/said
+		grep -q hugetlb-v1 /tmp/said
+		asks hugepagesz=2M hugepages=0:60 hugepagesz=1G hugepages=0 >/dev/null
+		for pools in hugepages=2000 "hugepagesz=1G hugepages=4" "hugepages=10 hugepagesz=1G hugepages=0:4"; do
+			rc=0
+			asks "$pools" >/dev/null 2>/tmp/said || rc=$?
+			expect 6 echo $rc
+			grep -q "the boot needs .* MiB that are neither preserved nor scratch memory" /tmp/said
+		done
+		luo_end
+	END
+}
+
 @test "an unlinked file of a hugetlbfs that was mounted comes back" {
 	luo_run <<-'END'
 		pool_has 2048 4
