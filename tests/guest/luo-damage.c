@@ -37,7 +37,7 @@ static const char usage_text[] =
 	"  memfd.NAME.TOKEN.pos, .size, .seals, .flags, .nr_folios, .first, .pages, .order\n"
 	"  chunk.NAME.TOKEN.next, .phys                        of the memfd's array of folios\n"
 	"  folio.NAME.TOKEN.N.pfn, .index\n"
-	"  pools.magic, .nr, pool.N.nid, .order, .nr           how many huge pages there are, which the first FLB is\n"
+	"  pools.magic, .nr, pool.N.nid, .order, .nr           how many huge pages there are\n"
 	"  v3.NAME.TOKEN.magic, .seals, .size, .pos, .uid, .mode, .flags, .nr, .more, .name, .nr_pages   (memfd-v3,\n"
 	"                                                      hugetlb-v1)\n"
 	"  extents.NAME.TOKEN.next, .nr                        the first page of further extents\n"
@@ -223,6 +223,20 @@ static uint64_t flbs(void)
 	return is_v5 ? mem_u64(root + 24) : fdt_value("luo-flb", "luo-flb-header");
 }
 
+/* The page that tells how many huge pages there are */
+static uint64_t pools(void)
+{
+	uint64_t at = flbs(), nr = mem_u64(at + 8);
+	char name[48];
+
+	for (at += 16; nr--; at += 64) {
+		mem_read(at, name, sizeof(name));
+		if (!strncmp(name, "hugetlb-pools-v1", sizeof(name)))
+			return mem_u64(at + 48);
+	}
+	errx(1, "no huge pages");
+}
+
 /* The place that a dotted path names */
 static struct place find_place(char *path)
 {
@@ -244,9 +258,9 @@ static struct place find_place(char *path)
 	if (n == 3 && !strcmp(part[0], "flb"))
 		return member_of(flbs() + 16 + 64 * atoi(part[1]), flb_members, part[2], false);
 	if (n == 2 && !strcmp(part[0], "pools"))
-		return member_of(mem_u64(flbs() + 16 + 48), pools_members, part[1], false);
+		return member_of(pools(), pools_members, part[1], false);
 	if (n == 3 && !strcmp(part[0], "pool"))
-		return member_of(mem_u64(flbs() + 16 + 48) + 16 + 16 * atoi(part[1]), pool_members, part[2], false);
+		return member_of(pools() + 16 + 16 * atoi(part[1]), pool_members, part[2], false);
 	if (n == 2 && !strcmp(part[0], "sessions"))
 		return member_of(sessions(), sessions_members, part[1], false);
 	if (n == 3 && !strcmp(part[0], "session"))
