@@ -138,30 +138,44 @@ static bool __init pool_is_valid(const struct hugetlb_v1_pool *pool)
 	       pool->nr <= PHYS_PFN(memblock_phys_mem_size()) >> pool->order;
 }
 
-static const struct hugetlb_v1_pools *__init find_pools(void)
+/* A copy: what is checked by memblock can be so only while that is there. */
+static struct hugetlb_v1_pool pools_in[NR_POOLS] __initdata;
+static unsigned int nr_pools_in __initdata;
+
+static int __init read_pools(phys_addr_t phys, size_t size)
 {
 	const struct hugetlb_v1_pools *pools;
-	phys_addr_t phys;
-	size_t size;
 	u64 i;
 
-	if (!liveupdate_enabled() || kho_retrieve_subtree(HUGETLB_V1_POOLS, &phys, &size))
-		return NULL;
 	if (size != PAGE_SIZE || offset_in_page(phys) ||
 	    !memblock_is_region_memory(phys, PAGE_SIZE) ||
 	    !memblock_is_region_reserved(phys, PAGE_SIZE))
-		goto damaged;
+		return -EINVAL;
 	pools = phys_to_virt(phys);
 	if (pools->magic != HUGETLB_V1_POOLS_MAGIC || pools->nr > NR_POOLS)
-		goto damaged;
+		return -EINVAL;
 	for (i = 0; i < pools->nr; i++) {
 		if (!pool_is_valid(&pools->pools[i]))
-			goto damaged;
+			return -EINVAL;
+		pools_in[i] = pools->pools[i];
 	}
-	return pools;
-damaged:
-	pr_warn_once("the counts that were handed over are damaged, pools are made without them\n");
-	return NULL;
+	nr_pools_in = pools->nr;
+	return 0;
+}
+
+/**
+ * hugetlb_luo_read_pools() - find how many pages the previous kernel handed over
+ *
+ * Context: early boot, before there is an allocator.
+ */
+void __init hugetlb_luo_read_pools(void)
+{
+	phys_addr_t phys;
+	size_t size;
+
+	if (liveupdate_enabled() && !kho_retrieve_subtree(HUGETLB_V1_POOLS, &phys, &size) &&
+	    read_pools(phys, size))
+		pr_warn("the counts that were handed over are damaged, pools are made without them\n");
 }
 
 /**
@@ -174,15 +188,12 @@ damaged:
  */
 unsigned long __init hugetlb_luo_incoming(const struct hstate *h, int nid)
 {
-	const struct hugetlb_v1_pools *pools = find_pools();
 	const struct hugetlb_v1_pool *pool;
 	unsigned long nr = 0;
 
-	if (!pools)
-		return 0;
-	for (pool = pools->pools; pool < pools->pools + pools->nr; pool++) {
-		if (pool->order == h->order &&
-		    (nid == NUMA_NO_NODE || pool->nid == nid) && node_online(pool->nid))
+	for (pool = pools_in; pool < pools_in + nr_pools_in; pool++) {
+		if (pool->order == h->order && (nid == NUMA_NO_NODE || pool->nid == nid) &&
+		    node_online(pool->nid))
 			nr += pool->nr;
 	}
 	return nr;

@@ -44,6 +44,7 @@ static inline bool hugetlb_luo_bring(struct address_space *mapping, pgoff_t inde
 }
 
 /* hugetlb_luo_pools.c, likewise: before there is an allocator, and later */
+void hugetlb_luo_read_pools(void);
 unsigned long hugetlb_luo_incoming(const struct hstate *h, int nid);
 
 /**
@@ -106,6 +107,10 @@ static inline void hugetlb_luo_bring_range(struct inode *inode, u64 start, u64 e
 }
 
 static inline void hugetlb_luo_evict(struct inode *inode)
+{
+}
+
+static inline void hugetlb_luo_read_pools(void)
 {
 }
 
