@@ -245,10 +245,11 @@ cached() {
 	fincore -rnb -o pages "/proc/self/fd/$1"
 }
 
-# scratch_page FD: the first page of a file that lies in KHO's scratch memory, where it cannot stay when it is preserved.
+# scratch_page FD [PART]: the first page of a file, or of a part of it, that lies in KHO's scratch memory, where it cannot
+# stay when it is preserved.
 scratch_page() {
 	local kho=/sys/kernel/debug/kho/out
-	luo-hold frames "open,fd=$1" | awk '
+	luo-hold frames "open,fd=$1${2:+,part=$2}" | awk '
 		FILENAME != "-" { area[++nr[FILENAME], FILENAME] = $1; next }
 		{
 			for (i = 1; i <= nr[starts] && !found; i++) {
