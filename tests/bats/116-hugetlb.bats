@@ -221,8 +221,8 @@ pages_back() {
 			page=$(scratch_page 5)
 			[[ -n $page ]]
 			at=$((page / 512 * 2))
-			fallocate -p -l ${at}M /proc/self/fd/5
-			fallocate -p -o $((at + 2))M -l $((698 - at))M /proc/self/fd/5
+			((at == 0)) || fallocate -p -l ${at}M /proc/self/fd/5
+			((at == 698)) || fallocate -p -o $((at + 2))M -l $((698 - at))M /proc/self/fd/5
 			expect "350 349 0 0" pool
 			expect 0 scratch_page 5 ${at}M:2M
 			mkdir -p sessions/s/1
