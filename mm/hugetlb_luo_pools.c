@@ -148,8 +148,7 @@ static int __init read_pools(phys_addr_t phys, size_t size)
 	u64 i;
 
 	if (size != PAGE_SIZE || offset_in_page(phys) ||
-	    !memblock_is_region_memory(phys, PAGE_SIZE) ||
-	    !memblock_is_region_reserved(phys, PAGE_SIZE))
+	    !memblock_is_region_memory(phys, PAGE_SIZE))
 		return -EINVAL;
 	pools = phys_to_virt(phys);
 	if (pools->magic != HUGETLB_V1_POOLS_MAGIC || pools->nr > NR_POOLS)

@@ -93,9 +93,10 @@ pages_back() {
 		luo-hold make null,fd=5 -- bash -c '. luo.bash
 			echo self:5 >incoming/s/1/fd
 			luo-hold frames open,fd=5 | sha256sum
+			echo 1 >incoming/s/finish
+			cat state >/dev/null
 			mkdir -p sessions/s/1
-			echo self:5 >sessions/s/1/fd
-			echo 1 >incoming/s/finish'
+			echo self:5 >sessions/s/1/fd'
 		expect "5 0 0 5" pool
 	END
 	assert_output "$frames"
@@ -373,6 +374,7 @@ pages_back() {
 		background 600000
 		luo-hold make null,fd=5 -- bash -c '. luo.bash
 			echo self:5 >incoming/s/1/fd
+			echo 1 >incoming/s/finish
 			luo-hold check open,fd=5,part=2M:2M,seed=1 >/dev/null
 			mkdir -p sessions/t/1
 			for again in 1 2 3; do
@@ -384,8 +386,8 @@ pages_back() {
 			done
 			fallocate -p -o 2M -l 2M /proc/self/fd/5
 			expect "5 0 0 5" pool
-			luo-hold check open,fd=5,part=2M:2M open,fd=5,part=0:2M+4M:4M,seed=1 >/dev/null
-			echo 1 >incoming/s/finish'
+			luo-hold check open,fd=5,part=2M:2M open,fd=5,part=0:2M+4M:4M,seed=1 >/dev/null'
+		rmdir sessions/t/1 sessions/t
 		expect "0 0 0 0" pool
 	END
 	preserve_pages 6
@@ -394,12 +396,12 @@ pages_back() {
 		background 600000
 		luo-hold make null,fd=5 -- bash -c '. luo.bash
 			echo self:5 >incoming/s/1/fd
+			echo 1 >incoming/s/finish
 			luo-hold check open,fd=5,part=2M:2M,seed=1 >/dev/null
 			mkdir -p sessions/t/1
 			echo self:5 >sessions/t/1/fd
 			luo-hold make open,fd=5,part=4M:2M,seed=2,via=mmap -- true
-			expect 1024 brought
-			echo 1 >incoming/s/finish'
+			expect 1024 brought'
 	END
 	vm_kexec
 	luo_run <<-'END'

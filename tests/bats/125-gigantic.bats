@@ -70,9 +70,9 @@ kexec_with() {
 			echo self:5 >incoming/s/1/fd
 			luo-hold check open,fd=5,size=2G,part=1G:2M,seed=1 open,fd=5,part=0:2M
 			expect "1 0 0 1" pool 1048576
+			echo 1 >incoming/s/finish
 			mkdir -p sessions/u/1
-			echo self:5 >sessions/u/1/fd
-			echo 1 >incoming/s/finish'
+			echo self:5 >sessions/u/1/fd'
 	END
 	kexec_with quiet
 	luo_run <<-'END'
