@@ -375,6 +375,10 @@ static int prepare(struct hugetlb_luo_in *in, u64 data)
 
 static void start(struct hugetlb_luo_in *in)
 {
+	u64 i;
+
+	for (i = 0; i < in->nr; i++)
+		hugetlb_luo_expect(in->h, in->extents[i].pfn, in->extents[i].nr);
 	in->inode->i_blocks = in->nr_pages * blocks_per_huge_page(in->h);
 	WRITE_ONCE(HUGETLBFS_I(in->inode)->luo_in, in);
 	queue_delayed_work(system_dfl_wq, &in->work,
@@ -449,6 +453,7 @@ static int discard_extent(void *arg, const struct luo_extent *extent)
 		luo_extent_free(extent);
 		return 0;
 	}
+	hugetlb_luo_expect(h, extent->pfn, extent->nr >> extent->order);
 	for (i = 0; i < extent->nr; i += pages_per_huge_page(h)) {
 		folio = adopt(h, extent->pfn + i, NULL);
 		lruvec_stat_mod_folio(folio, NR_HUGETLB, pages_per_huge_page(h));

@@ -7,8 +7,8 @@
  * the counts before it makes the pools, those of gigantic pages while memblock is
  * all that allocates. A pool counts the pages as allocated from then on, as they were
  * before the reboot: of &struct hstate, waiting_huge_pages_node tells how many of
- * these have not come, which a page that is adopted lowers. When the last file is
- * finished, none is waited for any more.
+ * these nobody has retrieved. When the last file is finished, none is waited for any
+ * more.
  *
  * The counts are not to be trusted. Counts that are wrong make a pool smaller or larger
  * than it was to be until then.

@@ -72,6 +72,7 @@ void hugetlb_luo_unreserve(struct inode *inode);
 int hugetlb_luo_begin_charge(struct hugetlb_luo_charge *charge, struct hstate *h,
 			     unsigned long nr_pages);
 void hugetlb_luo_end_charge(struct hugetlb_luo_charge *charge);
+void hugetlb_luo_expect(struct hstate *h, unsigned long pfn, unsigned long nr);
 void hugetlb_luo_adopt(struct hstate *h, struct folio *folio, struct hugetlb_luo_charge *charge);
 void hugetlb_luo_lose(struct hstate *h, int nid, unsigned long nr);
 
