@@ -301,9 +301,10 @@ pages_back() {
 		exec 5</dev/null
 		echo self:5 >incoming/s/1/fd
 		luo-hold check open,fd=5,size=10M,seed=1
-		# Each has seven of eight pages less.
-		after=$(memmap_pages)
-		echo $((before - after))
+		# Each has seven of eight pages less, and all have one in common.
+		given=$((before - $(memmap_pages)))
+		echo "given back: $given"
+		((given == 5 * 7 || given == 5 * 7 - 1))
 		exec 5<&-
 		echo 1 >incoming/s/finish
 		expect "0 0 0 0" pool
@@ -577,15 +578,15 @@ DAMAGES=(
 	END
 	luo_kexec_held <<<"luo-damage ${damages[*]@Q}"
 	count damages ${#damages[@]}
-	luo_run "errors=(${errors[*]})" <<-'END'
-		for i in "${!errors[@]}"; do
+	luo_run "wants=(${errors[*]})" <<-'END'
+		luo-hold retrieve incoming/ok/1 1 memfd,size=10M,part=0:2M+4M:2M+8M:2M,seed=1 >/dev/null
+		for i in "${!wants[@]}"; do
 			for again in 1 2; do
 				exec 5</dev/null
-				fails ${errors[i]} "echo self:5 >incoming/d$i/1/fd"
-				last_failed "${errors[i]} retrieve d$i/1"
+				fails ${wants[i]} "echo self:5 >incoming/d$i/1/fd"
+				last_failed "${wants[i]} retrieve d$i/1"
 			done
 		done
-		luo-hold retrieve incoming/ok/1 1 memfd,size=10M,part=0:2M+4M:2M+8M:2M,seed=1 >/dev/null
 		echo 1 >incoming/ok/finish
 		for finish in incoming/*/finish; do
 			echo discard >$finish
