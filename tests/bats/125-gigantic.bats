@@ -46,7 +46,7 @@ kexec_with() {
 		hugepagesz=1G+hugepages=3 3,2,0,0 3,3,0,0
 		hugepagesz=1G+hugepages=1 1,0,0,0 1,1,0,0
 		hugepagesz=1G+hugepages=0:2 2,1,0,0 2,2,0,0
-		quiet 1,0,0,1 0,0,0,0
+		hugepagesz=1G 1,0,0,1 0,0,0,0
 	END
 }
 
@@ -57,13 +57,13 @@ kexec_with() {
 		luo-hold preserve sessions/t/1 1 memfd,flags=1G,size=1G,part=0:2M,seed=2,via=mmap
 		expect "2 0 0 0" pool 1048576
 	END
-	kexec_with quiet
+	kexec_with hugepagesz=1G
 	luo_run <<-'END'
 		expect "2 0 0 2" pool 1048576
 		echo discard >incoming/t/finish
 		expect "1 0 0 1" pool 1048576
 	END
-	kexec_with quiet
+	kexec_with hugepagesz=1G
 	luo_run <<-'END'
 		expect "1 0 0 1" pool 1048576
 		luo-hold make null,fd=5 -- bash -c '. luo.bash
@@ -74,7 +74,7 @@ kexec_with() {
 			mkdir -p sessions/u/1
 			echo self:5 >sessions/u/1/fd'
 	END
-	kexec_with quiet
+	kexec_with hugepagesz=1G
 	luo_run <<-'END'
 		luo-hold retrieve incoming/u/1 1 memfd,flags=1G,size=2G,part=1G:2M,seed=1
 		echo 1 >incoming/u/finish
