@@ -497,6 +497,62 @@ pages_back() {
 	vm_kexec
 }
 
+@test "a page that is poisoned after its file was preserved stops the kexec until the file is unpreserved" {
+	expect_kernel_line 'luo: s/1: freeze: EHWPOISON'
+	vm_load
+	luo_run <<-'END'
+		pool_has 2048 4
+		mkdir -p sessions/s/1
+		luo-hold make memfd,flags=2M,size=6M,seed=1,via=mmap,fd=5 -- bash -c '. luo.bash
+			echo self:5 >sessions/s/1/fd
+			luo-hold poison open,fd=5,part=2M:4K
+			fails EHWPOISON "echo 1 >prepare"
+			kexec_refused EHWPOISON
+			last_failed "EHWPOISON freeze s/1"
+			shows . state=normal
+			rmdir sessions/s/1
+			mkdir sessions/s/1
+			fails EIO "luo-hold check open,fd=5,part=2M:4K,seed=1 >/dev/null"
+			fallocate -p -o 2M -l 2M /proc/self/fd/5
+			echo self:5 >sessions/s/1/fd'
+	END
+	vm_jump
+	luo_run <<-'END'
+		expect "2 0 0 2" pool
+		luo-hold retrieve incoming/s/1 1 memfd,size=6M,part=0:2M+4M:2M,seed=1
+		echo 1 >incoming/s/finish
+		expect "0 0 0 0" pool
+	END
+}
+
+@test "a page that is poisoned before anybody looked for it gives an error, and the others do not" {
+	luo_run <<-'END'
+		pool_has 2048 4
+		mkdir -p sessions/s/1
+		luo-hold make memfd,flags=2M,size=6M,seed=1,via=mmap,fd=5 -- bash -c '. luo.bash
+			echo self:5 >sessions/s/1/fd
+			luo-hold frames open,fd=5,part=3M:4K'
+	END
+	local frame=$output
+	vm_kexec
+	luo_run "frame=$frame" <<-'END'
+		background 600000
+		luo-hold make null,fd=5 -- bash -c '. luo.bash
+			echo self:5 >incoming/s/1/fd
+			echo $1 >/sys/kernel/debug/hwpoison/corrupt-pfn || :
+			expect 0 brought
+			fails EIO "luo-hold check open,fd=5,part=3M:4K,seed=1 >/dev/null"
+			luo-hold check open,fd=5,part=0:2M+4M:2M,seed=1
+			mkdir -p sessions/t/1
+			echo 1 >incoming/s/finish
+			refused EHWPOISON "echo self:5 >sessions/t/1/fd"' bash $frame 2>/dev/null
+		rmdir sessions/t/1 sessions/t
+		# The page is in no pool any more.
+		expect "0 0 0 0" pool
+	END
+	vm_kexec
+}
+
 @test "luo-sh check knows the type, and whether the next kernel has memory for its pools" {
 	preserve_pages 20 20
 	luo_run "cmdline=$(printf %q "$(<"$VM_DIR/cmdline")")" <<-'END'
