@@ -16,11 +16,25 @@ die() {
 
 # new_file SIZE: one that nobody else could have opened while it had a name
 new_file() {
+	new_file_in /dev/shm "$1"
+}
+
+# new_huge_file SIZE PAGE: one of huge pages of that size, which the machine has to have, as hugepages= says it
+new_huge_file() {
+	local dir
+	dir=$(mktemp -d)
+	mount -t hugetlbfs -o "pagesize=$2" none "$dir"
+	new_file_in "$dir" "$1"
+	umount -l "$dir"
+	rmdir "$dir"
+}
+
+new_file_in() {
 	local name
-	name=$(mktemp -p /dev/shm)
+	name=$(mktemp -p "$1")
 	exec {fd}<>"$name"
 	rm "$name"
-	truncate -s "$1" "/proc/self/fd/$fd"
+	truncate -s "$2" "/proc/self/fd/$fd"
 }
 
 # preserve SESSION TOKEN FD: for the next kernel

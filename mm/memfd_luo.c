@@ -70,7 +70,6 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cleanup.h>
-#include <linux/dcache.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -84,21 +83,11 @@
 #include <linux/memfd.h>
 #include <linux/mutex.h>
 #include <linux/pagemap.h>
-#include <linux/posix_acl.h>
 #include <linux/shmem_fs.h>
-#include <linux/uidgid.h>
 #include <uapi/linux/memfd.h>
 
 #include "memfd_luo.h"
 #include "shmem_luo.h"
-
-/*
- * Held while what the previous kernel handed over is read. None of that is to be
- * trusted: an address is one to use when KHO has memory there that nobody has
- * claimed, and is claimed before it is looked at, so that it cannot be there twice,
- * and nobody can write to it meanwhile.
- */
-static DEFINE_MUTEX(memfd_luo_in_lock);
 
 static const struct memfd_luo_format *memfd_luo_format(struct liveupdate_file_handler *handler);
 
@@ -115,60 +104,12 @@ static u32 memfd_luo_flags(struct file *file)
 	return flags;
 }
 
-static bool memfd_luo_has_acl(struct inode *inode)
-{
-	struct posix_acl *acl = get_cached_acl(inode, ACL_TYPE_ACCESS);
-
-	if (is_uncached_acl(acl) || !acl)
-		return false;
-	posix_acl_release(acl);
-	return true;
-}
-
-/* Returns -EOPNOTSUPP for a file that has what the format cannot tell. */
-static int memfd_luo_get_meta(struct file *file, const struct memfd_luo_format *format,
-			      struct memfd_luo_meta *meta)
-{
-	const char *name = file->f_path.dentry->d_name.name;
-	struct inode *inode = file_inode(file);
-	int seals = memfd_get_seals(file);
-
-	if (seals < 0)
-		return seals;
-	*meta = (struct memfd_luo_meta) {
-		.size = i_size_read(inode),
-		.pos = file->f_pos,
-		.seals = seals,
-		.flags = memfd_luo_flags(file),
-		.uid = from_kuid(&init_user_ns, inode->i_uid),
-		.gid = from_kgid(&init_user_ns, inode->i_gid),
-		.mode = inode->i_mode & S_IALLUGO,
-		/* Another file's name is not one that a memfd can have. */
-		.name = str_has_prefix(name, "memfd:") ? name : "memfd:",
-	};
-	return meta->seals & ~MEMFD_LUO_ALL_SEALS || meta->flags & ~format->flags ||
-	       memfd_luo_has_acl(inode) ? -EOPNOTSUPP : 0;
-}
-
 static int memfd_luo_save(struct memfd_luo_out *out, struct file *file)
 {
 	struct memfd_luo_meta meta;
 
-	return memfd_luo_get_meta(file, out->format, &meta) ?: out->format->save(out, &meta);
-}
-
-/* Owner and mode come first: what F_SEAL_EXEC brings along depends on the mode. */
-static int memfd_luo_set_owner(struct inode *inode, const struct memfd_luo_meta *meta)
-{
-	kuid_t uid = make_kuid(&init_user_ns, meta->uid);
-	kgid_t gid = make_kgid(&init_user_ns, meta->gid);
-
-	if (!uid_valid(uid) || !gid_valid(gid))
-		return -EINVAL;
-	inode->i_uid = uid;
-	inode->i_gid = gid;
-	inode->i_mode = (inode->i_mode & ~S_IALLUGO) | meta->mode;
-	return 0;
+	return memfd_luo_get_meta(file, memfd_luo_flags(file), out->format, &meta) ?:
+	       out->format->save(out, &meta);
 }
 
 static struct file *memfd_luo_make_file(const struct memfd_luo_meta *meta)
@@ -176,7 +117,7 @@ static struct file *memfd_luo_make_file(const struct memfd_luo_meta *meta)
 	unsigned int flags = MFD_ALLOW_SEALING;
 	struct inode *inode;
 	struct file *file;
-	int err = 0;
+	int err;
 
 	/* Else F_SEAL_EXEC would bring seals along that the file did not have. */
 	if (meta->seals & F_SEAL_EXEC)
@@ -188,25 +129,16 @@ static struct file *memfd_luo_make_file(const struct memfd_luo_meta *meta)
 		return ERR_PTR(-ENOMEM);
 	if (IS_ERR(file))
 		return file;
-	inode = file_inode(file);
-	if (meta->has_owner)
-		err = memfd_luo_set_owner(inode, meta);
-	if (!err)
-		err = memfd_add_seals(file, meta->seals);
+	err = memfd_luo_set_meta(file, meta);
 	if (err) {
 		fput(file);
 		return ERR_PTR(err);
 	}
-	if (meta->flags & MEMFD_V4_APPEND) {
-		file->f_flags |= O_APPEND;
-		file->f_iocb_flags = iocb_flags(file);
-	}
+	inode = file_inode(file);
 	if (meta->flags & MEMFD_V4_NOSWAP) {
 		SHMEM_I(inode)->flags |= SHMEM_F_LOCKED;
 		mapping_set_unevictable(inode->i_mapping);
 	}
-	vfs_setpos(file, meta->pos, MAX_LFS_FILESIZE);
-	i_size_write(inode, meta->size);
 	return file;
 }
 
@@ -306,7 +238,7 @@ static int memfd_luo_check(struct liveupdate_file_op_args *args)
 	struct memfd_luo_out *out = args->private_data;
 	struct memfd_luo_meta meta;
 
-	return memfd_luo_get_meta(args->file, out->format, &meta) ?:
+	return memfd_luo_get_meta(args->file, memfd_luo_flags(args->file), out->format, &meta) ?:
 	       memfd_luo_check_pages(out, args->file->f_mapping);
 }
 

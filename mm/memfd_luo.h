@@ -3,11 +3,13 @@
  * Between the files of the handlers for memfds. A call goes down only:
  *
  *   memfd_luo.c          the handlers
+ *   hugetlb_luo.c        the handler for those of huge pages
+ *   memfd_luo_meta.c     what a file is besides its pages
  *   memfd_luo_out.c      the pages of a file that is preserved
  *   memfd_luo_in.c       what the previous kernel handed over
  *   memfd_luo_pending.c  pages that are not in the page cache yet
  *   memfd_luo_v2.c       the format memfd-v2
- *   memfd_luo_v3.c       the formats memfd-v3 and memfd-v4
+ *   memfd_luo_v3.c       the formats memfd-v3 and memfd-v4, and hugetlb-v1
  *   luo_extent.c         extents of any file type, over KHO
  */
 #ifndef _MM_MEMFD_LUO_H
@@ -35,7 +37,7 @@ struct task_struct;
  * @size:      its size, in bytes
  * @pos:       its position
  * @seals:     F_SEAL_*
- * @flags:     MEMFD_V4_*
+ * @flags:     MEMFD_V4_*, or HUGETLB_V1_*
  * @uid:       its owner, where it @has_owner
  * @gid:       its group, likewise
  * @mode:      its permissions, likewise
@@ -156,6 +158,7 @@ struct memfd_luo_format {
 extern const struct memfd_luo_format memfd_luo_v2;
 extern const struct memfd_luo_format memfd_luo_v3;
 extern const struct memfd_luo_format memfd_luo_v4;
+extern const struct memfd_luo_format hugetlb_luo_v1;
 
 /**
  * struct memfd_luo_pass - what a walk has done
@@ -175,6 +178,11 @@ struct memfd_luo_pass {
 	struct luo_claimed claimed;
 };
 
+/* memfd_luo_meta.c */
+int memfd_luo_get_meta(struct file *file, u32 flags, const struct memfd_luo_format *format,
+		       struct memfd_luo_meta *meta);
+int memfd_luo_set_meta(struct file *file, const struct memfd_luo_meta *meta);
+
 /* memfd_luo_out.c */
 bool memfd_luo_is_noswap(struct inode *inode);
 struct memfd_luo_out *memfd_luo_out_alloc(const struct memfd_luo_format *format);
@@ -187,10 +195,13 @@ void memfd_luo_unpreserve_pages(struct inode *inode);
 int memfd_luo_check_pages(struct memfd_luo_out *out, struct address_space *mapping);
 int memfd_luo_freeze_pages(struct memfd_luo_out *out, struct address_space *mapping);
 void memfd_luo_unfreeze_pages(void);
+int memfd_luo_add_extent(struct memfd_luo_out *out, const struct luo_extent *extent);
+int memfd_luo_begin_put(struct address_space *mapping, struct memfd_luo_out **outp);
 int memfd_luo_begin_add(struct inode *inode, gfp_t *gfp);
 int memfd_luo_end_add(struct inode *inode, struct folio *folio);
 
 /* memfd_luo_in.c */
+extern struct mutex memfd_luo_in_lock;
 int memfd_luo_claim(const struct memfd_luo_format *format, u64 data, u64 size,
 		    struct memfd_luo_pass *pass);
 void memfd_luo_unclaim(const struct memfd_luo_format *format, u64 data,
@@ -200,6 +211,7 @@ int memfd_luo_hold(const struct memfd_luo_format *format, u64 data);
 void memfd_luo_unhold(const struct memfd_luo_format *format, u64 data);
 
 /* memfd_luo_pending.c */
+unsigned int memfd_luo_background_delay(void);
 int memfd_luo_begin_in(struct inode *inode);
 int memfd_luo_pend(struct inode *inode, const struct luo_extent *extent);
 void memfd_luo_unpend_all(struct inode *inode);

@@ -12,10 +12,19 @@
 #include <linux/kexec_handover.h>
 #include <linux/math.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/pfn.h>
 #include <linux/types.h>
 
 #include "memfd_luo.h"
+
+/*
+ * Held while what the previous kernel handed over is read. None of that is to be
+ * trusted: an address is one to use when KHO has memory there that nobody has
+ * claimed, and is claimed before it is looked at, so that it cannot be there twice,
+ * and nobody can write to it meanwhile.
+ */
+DEFINE_MUTEX(memfd_luo_in_lock);
 
 static int claim_list(void *arg, u64 phys, unsigned int order)
 {

@@ -80,7 +80,10 @@ static bool memfd_luo_is_tagged(const struct luo_extent *extent)
 	u64 pfn;
 
 	for (pfn = extent->pfn; system_supports_mte() && pfn < luo_extent_end(extent); pfn++) {
-		if (page_mte_tagged(pfn_to_page(pfn)))
+		/* Huge pages have the flag where they begin. */
+		if (PageHuge(pfn_to_page(pfn)) ?
+		    folio_test_hugetlb_mte_tagged(pfn_folio(pfn)) :
+		    page_mte_tagged(pfn_to_page(pfn)))
 			return true;
 		cond_resched();
 	}
@@ -88,8 +91,14 @@ static bool memfd_luo_is_tagged(const struct luo_extent *extent)
 	return false;
 }
 
-/* Called with @out locked. */
-static int memfd_luo_add_extent(struct memfd_luo_out *out, const struct luo_extent *extent)
+/**
+ * memfd_luo_add_extent() - have an extent handed over, and preserved
+ * @out:    what tells of its file, locked
+ * @extent: the extent, each page of which is held
+ *
+ * Return: 0; -EHWPOISON; -EOPNOTSUPP when its pages have tags; -ENOMEM.
+ */
+int memfd_luo_add_extent(struct memfd_luo_out *out, const struct luo_extent *extent)
 {
 	if (luo_extent_is_poisoned(extent))
 		return -EHWPOISON;
@@ -133,6 +142,27 @@ static bool memfd_luo_is_walker(struct inode *inode)
 }
 
 /**
+ * memfd_luo_begin_put() - keep a file from being preserved or frozen, or not to be
+ * @mapping: its pages
+ * @outp:    where the file has what tells of it
+ *
+ * Context: process context. Sleeps while the machine reboots, if the file is preserved.
+ * Return: 0, with invalidate_lock held shared; or -EINTR when the caller is being killed.
+ */
+int memfd_luo_begin_put(struct address_space *mapping, struct memfd_luo_out **outp)
+{
+	for (;;) {
+		filemap_invalidate_lock_shared(mapping);
+		if (likely(!*outp) || !atomic_read(&memfd_luo_nr_frozen))
+			return 0;
+		filemap_invalidate_unlock_shared(mapping);
+		if (wait_event_killable(memfd_luo_thaw_wait,
+					!atomic_read(&memfd_luo_nr_frozen)))
+			return -EINTR;
+	}
+}
+
+/**
  * memfd_luo_begin_add() - a page is about to be put into a hole
  * @inode: the file
  * @gfp:   adjusted for a page that will not be moved
@@ -146,24 +176,17 @@ static bool memfd_luo_is_walker(struct inode *inode)
  */
 int memfd_luo_begin_add(struct inode *inode, gfp_t *gfp)
 {
+	int err;
+
 	/* It must not wait for itself should a page be gone that it goes for. */
 	if (memfd_luo_is_walker(inode))
 		return 0;
 
-	for (;;) {
-		filemap_invalidate_lock_shared(inode->i_mapping);
-		if (likely(!SHMEM_I(inode)->luo_out))
-			return 0;
-		if (!atomic_read(&memfd_luo_nr_frozen))
-			break;
-		filemap_invalidate_unlock_shared(inode->i_mapping);
-		if (wait_event_killable(memfd_luo_thaw_wait,
-					!atomic_read(&memfd_luo_nr_frozen)))
-			return -EINTR;
-	}
+	err = memfd_luo_begin_put(inode->i_mapping, &SHMEM_I(inode)->luo_out);
 	/* Neither from CMA, which KHO's scratch memory is, nor to be moved. */
-	*gfp &= ~__GFP_MOVABLE;
-	return 0;
+	if (!err && SHMEM_I(inode)->luo_out)
+		*gfp &= ~__GFP_MOVABLE;
+	return err;
 }
 
 /**

@@ -68,6 +68,16 @@ MODULE_PARM_DESC(background_delay_ms,
 		 "How long after a memfd was retrieved its pages begin to be brought, in milliseconds");
 
 /**
+ * memfd_luo_background_delay() - when is the background to begin with a file's pages?
+ *
+ * Return: how long after the file was retrieved, in milliseconds.
+ */
+unsigned int memfd_luo_background_delay(void)
+{
+	return READ_ONCE(background_delay_ms);
+}
+
+/**
  * struct memfd_luo_in - a file that was retrieved
  * @lock:  keeps an entry from being split, and pages from being restored and put
  *         into the page cache, by two at a time; and a file that is being preserved
@@ -701,7 +711,7 @@ static void pending_work(struct work_struct *work)
 			continue;
 		if (err) {
 			mod_delayed_work(system_dfl_wq, &in->work,
-					 msecs_to_jiffies(max(READ_ONCE(background_delay_ms),
+					 msecs_to_jiffies(max(memfd_luo_background_delay(),
 							      PENDING_RETRY_MS)));
 			return;
 		}
@@ -878,7 +888,7 @@ int memfd_luo_finish_in(struct inode *inode, u64 nr_pages)
 		in_free(in);
 	else
 		queue_delayed_work(system_dfl_wq, &in->work,
-				   msecs_to_jiffies(READ_ONCE(background_delay_ms)));
+				   msecs_to_jiffies(memfd_luo_background_delay()));
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The formats memfd-v3 and memfd-v4: extents, of which the first ones lie beside
+ * The formats memfd-v3, memfd-v4 and hugetlb-v1: extents, of which the first ones lie beside
  * what else is told of a file, and several files share a page.
  *
  * Nothing is allocated once the reboot is under way. What is read is not to be
@@ -15,6 +15,7 @@
 #include <linux/fs.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
+#include <linux/kho/abi/hugetlb_v1.h>
 #include <linux/kho/abi/memfd.h>
 #include <linux/kho/abi/memfd_v4.h>
 #include <linux/list.h>
@@ -451,3 +452,12 @@ const struct memfd_luo_format memfd_luo_v4 = {
 	.flags = MEMFD_V4_ALL_FLAGS,
 	.has_owner = true,
 };
+
+#ifdef CONFIG_LIVEUPDATE_HUGETLB
+const struct memfd_luo_format hugetlb_luo_v1 = {
+	V3_CALLBACKS,
+	.magic = HUGETLB_V1_MAGIC,
+	.flags = HUGETLB_V1_ALL_FLAGS,
+	.has_owner = true,
+};
+#endif

@@ -125,7 +125,6 @@ load lib/luo
 			refused ENOENT "luo-hold make $type,fd=5 -- bash -c 'echo self:5 >sessions/s/1/fd'"
 			rm -f /dev/shm/luo-hold
 		done
-		refused ENOENT "luo-hold make memfd,flags=hugetlb,fd=5 -- bash -c 'echo self:5 >sessions/s/1/fd'"
 		refused ENOENT 'exec 5</usr/bin/bash; echo self:5 >sessions/s/1/fd'
 		luo_end
 	END

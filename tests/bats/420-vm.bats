@@ -18,7 +18,7 @@ setup_file() {
 
 # run_until ROUND: run it, until it has come to that round of its memory.
 run_until() {
-	vm_run -t 120 "MEMORY=64M $EXAMPLES/vm run -kernel /boot/counter -serial file:/run/serial </dev/null &>/run/vm.log &
+	vm_run -t 120 "MEMORY=64M HUGEPAGES=${HUGEPAGES-} $EXAMPLES/vm run -kernel /boot/counter -serial file:/run/serial </dev/null &>/run/vm.log &
 		until grep -qs ' round $1 ' /run/serial; do kill -0 \$!; sleep 0.05; done"
 }
 
@@ -55,6 +55,23 @@ continuous() {
 	continuous 1000
 	examples_end
 	phases_show
+}
+
+@test "it goes on with its memory in huge pages" {
+	guest_stop
+	guest_start -r stable -m 1G -a hugepages=40
+	examples_share
+	HUGEPAGES=2M run_until 1
+	vm_load
+	phase 'VM: save' save
+	phase_kexec
+	HUGEPAGES=2M phase 'VM: restore, and two rounds' run_until 3
+	# Its RAM is of the pool that this kernel was asked for.
+	vm_run "paste -d ' ' /sys/kernel/mm/hugepages/hugepages-2048kB/{nr,surplus}_hugepages"
+	assert_line '40 0'
+	save
+	continuous 1000
+	examples_end
 }
 
 @test "a second one of the name is refused, and one that ends without a save leaves nothing in the way" {

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/kexec.h>
+#include <linux/memfd.h>
 #include <linux/reboot.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -130,6 +131,7 @@ struct layout {
 	unsigned long stride;	/* from one to the next that is written */
 	int is_scattered;	/* in memory */
 	int is_large;		/* all pages are allocated, of those written only a word */
+	unsigned int shift;	/* of the size of huge pages, which a word is written of each 2 MiB of */
 };
 
 static struct layout layout;
@@ -137,13 +139,15 @@ static struct layout layout;
 static void choose_layout(const char *name)
 {
 	const struct layout layouts[] = {
-		{ "empty", 0, 0, 0, 1, 0, 0 },
-		{ "memfd", 1, 1, n * MIB / PAGE, 1, 0, 0 },
-		{ "sparse", 1, 1, n * MIB / PAGE, n * MIB / PAGE / 16, 0, 0 },
-		{ "scattered", 1, 1, n * MIB / PAGE, 1, 1, 0 },
-		{ "files", 1, n, 1, 1, 0, 0 },
-		{ "sessions", n, 1, 1, 1, 0, 0 },
-		{ "ram", !!n, 1, 0, 512, 0, 1 },	/* n percent of what is free */
+		{ "empty", 0, 0, 0, 1, 0, 0, 0 },
+		{ "memfd", 1, 1, n * MIB / PAGE, 1, 0, 0, 0 },
+		{ "sparse", 1, 1, n * MIB / PAGE, n * MIB / PAGE / 16, 0, 0, 0 },
+		{ "scattered", 1, 1, n * MIB / PAGE, 1, 1, 0, 0 },
+		{ "huge", 1, 1, n * MIB / PAGE, 512, 0, 0, 21 },
+		{ "giant", 1, 1, n * MIB / PAGE, 512, 0, 0, 30 },
+		{ "files", 1, n, 1, 1, 0, 0, 0 },
+		{ "sessions", n, 1, 1, 1, 0, 0, 0 },
+		{ "ram", !!n, 1, 0, 512, 0, 1, 0 },	/* n percent of what is free */
 	};
 	size_t i;
 
@@ -162,7 +166,40 @@ static uint64_t word(unsigned long file, unsigned long page, unsigned long index
 /* How much of a page */
 static ssize_t part(void)
 {
-	return layout.is_large ? 8 : PAGE;
+	return layout.is_large || layout.shift ? 8 : PAGE;
+}
+
+static void put(const char *text, const char *format, ...)
+{
+	char path[256];
+	va_list args;
+	int fd;
+
+	va_start(args, format);
+	vsnprintf(path, sizeof(path), format, args);
+	va_end(args);
+	fd = open(path, O_WRONLY);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		fail("%s", path);
+	close(fd);
+}
+
+/* Have huge pages. They cannot be written but through a mapping. */
+static void write_huge_file(int fd, unsigned long file)
+{
+	size_t size = layout.nr_pages * PAGE;
+	unsigned long page;
+	char *map, text[32];
+
+	snprintf(text, sizeof(text), "%zu", size >> layout.shift);
+	put(text, "/sys/kernel/mm/hugepages/hugepages-%ukB/nr_hugepages", 1U << (layout.shift - 10));
+	check(ftruncate(fd, size), "ftruncate");
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		fail("mmap");
+	for (page = 0; page < layout.nr_pages; page += layout.stride)
+		*(uint64_t *)(map + page * PAGE) = word(file, page, 0);
+	munmap(map, size);
 }
 
 static void write_file(int fd, unsigned long file)
@@ -247,21 +284,6 @@ static void make_dir(const char *format, ...)
 		fail("%s", path);
 }
 
-static void put(const char *text, const char *format, ...)
-{
-	char path[256];
-	va_list args;
-	int fd;
-
-	va_start(args, format);
-	vsnprintf(path, sizeof(path), format, args);
-	va_end(args);
-	fd = open(path, O_WRONLY);
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		fail("%s", path);
-	close(fd);
-}
-
 static void create_session(unsigned long nr)
 {
 	if (configfs)
@@ -337,9 +359,13 @@ static void before(void)
 		layout.nr_pages = free_memory(1) / PAGE * n / 100;
 	}
 	for (index = 0; index < layout.nr_sessions * layout.nr_files; index++) {
-		files[index] = memfd_create("bench", MFD_ALLOW_SEALING);
+		files[index] = memfd_create("bench", MFD_ALLOW_SEALING | (layout.shift ? MFD_HUGETLB : 0) |
+					    layout.shift << MFD_HUGE_SHIFT);
 		check(files[index], "memfd_create");
-		write_file(files[index], index);
+		if (layout.shift)
+			write_huge_file(files[index], index);
+		else
+			write_file(files[index], index);
 	}
 	if (!layout.is_large)
 		load_next();

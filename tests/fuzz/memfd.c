@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The kernel's readers of memfd-v2, memfd-v3 and memfd-v4, given any bytes for what was handed over of a file. The
- * first piece of memory is what the hand-over points to; in memfd-v3 and v4 it tells of two files.
+ * The kernel's readers of memfd-v2, memfd-v3, memfd-v4 and hugetlb-v1, given any bytes for what was handed over of a
+ * file. The first piece of memory is what the hand-over points to; but in memfd-v2 it tells of two files.
  */
 #include "readers.h"
 
@@ -113,7 +113,9 @@ static void read_memfd(const struct memfd_luo_format *format, u64 data,
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	static const struct memfd_luo_format *const formats[] = { &memfd_luo_v2, &memfd_luo_v3, &memfd_luo_v4 };
+	static const struct memfd_luo_format *const formats[] = {
+		&memfd_luo_v2, &memfd_luo_v3, &memfd_luo_v4, &hugetlb_luo_v1,
+	};
 	static void (*const uses[])(const struct memfd_luo_format *, u64, u64) = { retrieve, retrieve, discard, carry };
 	unsigned int i, j;
 

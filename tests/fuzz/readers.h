@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The kernel's readers of memfd-v2, memfd-v3 and memfd-v4, for user space.
+ * The kernel's readers of memfd-v2, memfd-v3, memfd-v4 and hugetlb-v1, for user space.
  */
 #ifndef _FUZZ_READERS_H
 #define _FUZZ_READERS_H

@@ -42,6 +42,7 @@ typedef struct { unsigned long val; } softleaf_t;
 #define BITS_PER_BYTE	8
 #define DECLARE_BITMAP(name, bits) unsigned long name[(bits) / 64]
 #define BIT(n)		(1ul << (n))
+#define GENMASK(h, l)	((~0ul << (l)) & (~0ul >> (BITS_PER_LONG - 1 - (h))))
 #define U8_MAX		UINT8_MAX
 #define U64_MAX		UINT64_MAX
 #define S_IALLUGO	07777

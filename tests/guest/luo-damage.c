@@ -38,7 +38,9 @@ static const char usage_text[] =
 	"  memfd.NAME.TOKEN.pos, .size, .seals, .flags, .nr_folios, .first, .pages, .order\n"
 	"  chunk.NAME.TOKEN.next, .phys                        of the memfd's array of folios\n"
 	"  folio.NAME.TOKEN.N.pfn, .index\n"
-	"  v3.NAME.TOKEN.magic, .seals, .size, .pos, .uid, .mode, .flags, .nr, .more, .name, .nr_pages   (memfd-v3)\n"
+	"  pools.magic, .nr, pool.N.nid, .order, .nr           how many huge pages there are\n"
+	"  v3.NAME.TOKEN.magic, .seals, .size, .pos, .uid, .mode, .flags, .nr, .more, .name, .nr_pages   (memfd-v3,\n"
+	"                                                      hugetlb-v1)\n"
 	"  extents.NAME.TOKEN.next, .nr                        the first page of further extents\n"
 	"  extent.NAME.TOKEN.N.index, .pfn, .nr\n"
 	"  notes.magic, notes.NODE.PROPERTY …                  as fdt, of the notes\n"
@@ -219,6 +221,8 @@ static const struct member ser_members[] = {
 };
 static const struct member flbs_members[] = { { "pgcnt", 0, 8 }, { "count", 8, 8 }, {} };
 static const struct member flb_members[] = { { "name", 0, 48 }, { "data", 48, 8 }, { "count", 56, 8 }, {} };
+static const struct member pools_members[] = { { "magic", 0, 8 }, { "nr", 8, 8 }, {} };
+static const struct member pool_members[] = { { "nid", 0, 4 }, { "order", 4, 4 }, { "nr", 8, 8 }, {} };
 static const struct member sessions_members[] = { { "count", 0, 8 }, { "next", 0, 8 }, { "entries", 8, 8 }, {} };
 static const struct member session_members[] = { { "name", 0, 64 }, { "files", 64, 8 }, { "count", 72, 8 }, {} };
 static const struct member file_members[] = { { "compatible", 0, 48 }, { "data", 48, 8 }, { "token", 56, 8 }, {} };
@@ -242,6 +246,20 @@ static const struct member extent_members[] = { { "index", 0, 8 }, { "pfn", 8, 8
 static uint64_t flbs(void)
 {
 	return is_v5 ? mem_u64(root + 24) : fdt_value("luo-flb", "luo-flb-header");
+}
+
+/* The page that tells how many huge pages there are */
+static uint64_t pools(void)
+{
+	uint64_t at = flbs(), nr = mem_u64(at + 8);
+	char name[48];
+
+	for (at += 16; nr--; at += 64) {
+		mem_read(at, name, sizeof(name));
+		if (!strncmp(name, "hugetlb-pools-v1", sizeof(name)))
+			return mem_u64(at + 48);
+	}
+	errx(1, "no huge pages");
 }
 
 /* The place that a dotted path names */
@@ -272,6 +290,10 @@ static struct place find_place(char *path)
 		return member_of(flbs(), flbs_members, part[1], false);
 	if (n == 3 && !strcmp(part[0], "flb"))
 		return member_of(flbs() + 16 + 64 * atoi(part[1]), flb_members, part[2], false);
+	if (n == 2 && !strcmp(part[0], "pools"))
+		return member_of(pools(), pools_members, part[1], false);
+	if (n == 3 && !strcmp(part[0], "pool"))
+		return member_of(pools() + 16 + 16 * atoi(part[1]), pool_members, part[2], false);
 	if (n == 2 && !strcmp(part[0], "sessions"))
 		return member_of(sessions(), sessions_members, part[1], false);
 	if (n == 3 && !strcmp(part[0], "session"))

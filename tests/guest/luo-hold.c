@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
+#include <linux/memfd.h>
 #include <linux/userfaultfd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -89,7 +92,8 @@ static const char usage_text[] =
 	"  append=0, append=1    O_APPEND\n"
 	"  acl=UID               a POSIX ACL that lets this user read\n"
 	"  seals=S+S             seal shrink grow write future_write exec; check: none for none at all\n"
-	"  flags=F+F             of memfd_create: cloexec sealing hugetlb noexec exec; default: sealing\n"
+	"  flags=F+F             of memfd_create: cloexec sealing hugetlb noexec exec; default: sealing.\n"
+	"                        64K, 2M, 32M and 1G are huge pages of that size, which are written via=mmap\n"
 	"  name=NAME             of a memfd or a file on tmpfs\n"
 	"  pid=PID, path=PATH\n";
 
@@ -114,6 +118,10 @@ static const struct word memfd_flags[] = {
 	{ "cloexec", MFD_CLOEXEC },
 	{ "sealing", MFD_ALLOW_SEALING },
 	{ "hugetlb", MFD_HUGETLB },
+	{ "64K", MFD_HUGETLB | MFD_HUGE_64KB },
+	{ "2M", MFD_HUGETLB | MFD_HUGE_2MB },
+	{ "32M", MFD_HUGETLB | MFD_HUGE_32MB },
+	{ "1G", MFD_HUGETLB | MFD_HUGE_1GB },
 	{ "noexec", MFD_NOEXEC_SEAL },
 	{ "exec", MFD_EXEC },
 	{}
@@ -347,15 +355,30 @@ static void collapse(int fd, uint64_t offset)
 	munmap(area, 2 * size);
 }
 
-/* What lies from @offset on, mapped; unmap() it. */
+/* What a file can be mapped in multiples of, as set by map() */
+static uint64_t map_unit;
+
+static void set_map_unit(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs))
+		err(1, "statfs");
+	map_unit = fs.f_type == HUGETLBFS_MAGIC ? fs.f_bsize : 4096;
+}
+
+/* What lies from @offset on, mapped; unmap() it before the next is mapped. */
 static char *map(int fd, size_t len, uint64_t offset, int prot, enum via via)
 {
-	uint64_t in_page = offset % 4096;
+	uint64_t in_page;
 	char *start;
 
 	if (via == VIA_COLLAPSE)
 		collapse(fd, offset);
-	start = mmap(NULL, len + in_page, prot, MAP_SHARED, fd, offset - in_page);
+	set_map_unit(fd);
+	in_page = offset % map_unit;
+	/* A reservation would be of pages that are not to be had, perhaps. */
+	start = mmap(NULL, len + in_page, prot, MAP_SHARED | MAP_NORESERVE, fd, offset - in_page);
 	if (start == MAP_FAILED)
 		err(1, "mmap at %" PRIu64, offset);
 	return start + in_page;
@@ -363,9 +386,9 @@ static char *map(int fd, size_t len, uint64_t offset, int prot, enum via via)
 
 static void unmap(char *start, size_t len)
 {
-	uint64_t in_page = (uintptr_t)start % 4096;
+	uint64_t in_page = (uintptr_t)start % map_unit;
 
-	munmap(start - in_page, len + in_page);
+	munmap(start - in_page, (len + in_page + map_unit - 1) / map_unit * map_unit);
 }
 
 static int is_mapped(enum via via)

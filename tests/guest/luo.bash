@@ -34,6 +34,7 @@ declare -A errors=(
 	[EOPNOTSUPP]='Operation not supported'
 	[EPERM]='Operation not permitted'
 	[ESRCH]='No such process'
+	[EXDEV]='Invalid cross-device link'
 )
 
 # expect WANT COMMAND…: COMMAND prints that.
@@ -244,10 +245,11 @@ cached() {
 	fincore -rnb -o pages "/proc/self/fd/$1"
 }
 
-# scratch_page FD: the first page of a file that lies in KHO's scratch memory, where it cannot stay when it is preserved.
+# scratch_page FD [PART]: the first page of a file, or of a part of it, that lies in KHO's scratch memory, where it cannot
+# stay when it is preserved.
 scratch_page() {
 	local kho=/sys/kernel/debug/kho/out
-	luo-hold frames "open,fd=$1" | awk '
+	luo-hold frames "open,fd=$1${2:+,part=$2}" | awk '
 		FILENAME != "-" { area[++nr[FILENAME], FILENAME] = $1; next }
 		{
 			for (i = 1; i <= nr[starts] && !found; i++) {
@@ -261,6 +263,24 @@ scratch_page() {
 # background MILLISECONDS: how long a memfd's pages wait to be brought if nobody touches them.
 background() {
 	echo "$1" >/sys/module/memfd_luo_pending/parameters/background_delay_ms
+}
+
+# pool [SIZE]: a pool of huge pages, of that size in KiB (2048): how many there are, are free, are reserved, and are surplus.
+pool() {
+	local dir=/sys/kernel/mm/hugepages/hugepages-${1-2048}kB
+	paste -d ' ' "$dir"/{nr,free,resv,surplus}_hugepages
+}
+
+# pool_has SIZE PAGES: have so many huge pages of that size in KiB.
+pool_has() {
+	echo "$2" >"/sys/kernel/mm/hugepages/hugepages-$1kB/nr_hugepages"
+	expect "$2" cat "/sys/kernel/mm/hugepages/hugepages-$1kB/nr_hugepages"
+}
+
+# brought: how many small pages the huge ones are that files have, and that are not pending.
+brought() {
+	echo 1 >/proc/sys/vm/stat_refresh
+	awk '$1 == "nr_hugetlb" { print $2 }' /proc/vmstat
 }
 
 # mem_files: how much memory files on tmpfs and memfds have, in kB.

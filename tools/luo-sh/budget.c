@@ -186,7 +186,8 @@ void budget_compute(const struct budget *budget, struct budget_result *result)
 	described = budget->preserved / budget->page_size * FILE_PAGE_SIZE;
 	outside = less(budget->ram, total + budget->preserved);
 	left = less(total, segments + early);
-	needed = budget->kernel + described + min_u64(WATERMARK_MAX, outside / WATERMARK_PART);
+	needed = budget->kernel + described + less(budget->pools, budget->huge) +
+		 min_u64(WATERMARK_MAX, outside / WATERMARK_PART);
 	if (budget->is_ramfs)
 		needed += budget->rootfs + less(USER_MEMORY, left);
 	else

@@ -17,9 +17,10 @@ struct budget {
 	uint64_t *areas;
 	size_t nr_areas;
 
-	/* The running kernel: its own memory, and what is preserved */
+	/* The running kernel: its own memory, what is preserved, and what of that is huge pages */
 	uint64_t kernel;
 	uint64_t preserved;
+	uint64_t huge;
 
 	/* The next kernel: its image once it is loaded, and the initrd, packed and unpacked */
 	uint64_t image;
@@ -30,6 +31,8 @@ struct budget {
 	bool is_ramfs;
 	/* Reserved by its command line: crashkernel=, cma= */
 	uint64_t reserved;
+	/* Huge pages that its command line asks for, including those that are preserved */
+	uint64_t pools;
 };
 
 enum budget_verdict {

@@ -18,6 +18,9 @@
 
 #define IOMEM		"/proc/iomem"
 #define MEMINFO		"/proc/meminfo"
+#define HUGETLB_PREFIX	"hugetlb-"
+/* Of pages of 4 KiB */
+#define DEFAULT_HUGE_PAGE	(2ULL << 20)
 #define POSSIBLE_CPUS	"/sys/devices/system/cpu/possible"
 #define MEMORY_NODES	"/sys/devices/system/node/has_memory"
 #define CRASH_SIZE	"/sys/kernel/kexec_crash_size"
@@ -270,19 +273,38 @@ static uint64_t less(uint64_t a, uint64_t b)
 	return a < b ? 0 : a - b;
 }
 
-/* The bytes of all files that would be handed over, holes included */
-static uint64_t preserved_size(void)
+/* The bytes of a session's files of huge pages, holes included */
+static uint64_t huge_size(struct json_object *session)
+{
+	struct json_object *tokens = json_object_object_get(session, "tokens"), *token;
+	uint64_t size = 0;
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(tokens); i++) {
+		token = json_object_array_get_idx(tokens, i);
+		if (!strncmp(get_string(token, "compatible"), HUGETLB_PREFIX,
+			     strlen(HUGETLB_PREFIX)))
+			size += json_object_get_uint64(json_object_object_get(token, "size"));
+	}
+	return size;
+}
+
+/* The bytes of all files that would be handed over, holes included; of huge pages in @huge */
+static uint64_t preserved_size(uint64_t *huge)
 {
 	static const char *const directions[] = { SESSIONS, INCOMING };
 	struct json_object *sessions, *session;
 	uint64_t size = 0;
 	size_t i, j;
 
+	*huge = 0;
+
 	for (i = 0; i < ARRAY_SIZE(directions); i++) {
 		sessions = luo_sessions(directions[i]);
 		for (j = 0; j < json_object_array_length(sessions); j++) {
 			session = json_object_array_get_idx(sessions, j);
 			size += json_object_get_uint64(json_object_object_get(session, "size"));
+			*huge += huge_size(session);
 		}
 		json_object_put(sessions);
 	}
@@ -316,9 +338,11 @@ int machine_read(struct budget *budget, const char **unknown)
 			      values[SWAP_CACHED] + values[ANON] + values[HUGETLB]);
 	/* Files may be sparse. A page of them is in the page cache, or was not restored yet. */
 	sparse = less(budget->ram, values[TOTAL]) + files;
-	budget->preserved = preserved_size();
+	budget->preserved = preserved_size(&budget->huge);
 	if (budget->preserved > sparse)
 		budget->preserved = sparse;
+	if (budget->huge > values[HUGETLB])
+		budget->huge = values[HUGETLB];
 	return STATUS_OK;
 }
 
@@ -443,6 +467,46 @@ int machine_read_initrd(struct budget *budget, const char *path)
 	return status;
 }
 
+/* How many pages a hugepages= asks for: NUMBER, or NODE:NUMBER,NODE:NUMBER... */
+static uint64_t parse_pool(const char *text)
+{
+	uint64_t nr = 0, value;
+	char *end;
+
+	for (;; text = end + 1) {
+		value = strtoull(text, &end, 10);
+		if (*end == ':')
+			continue;
+		nr += value;
+		if (*end != ',')
+			return nr;
+	}
+}
+
+static unsigned long long parse_page_size(const char *text)
+{
+	unsigned long long size;
+
+	return parse_size(&text, &size) ? size : 0;
+}
+
+/* The bytes of the pools that a command line asks for. hugepages= is of the size before it. */
+static uint64_t pools_size(const char *cmdline)
+{
+	static const char nr[] = "hugepages=", of_size[] = "hugepagesz=";
+	const char *word = find_word(cmdline, "default_hugepagesz=");
+	unsigned long long size = word ? parse_page_size(word) : DEFAULT_HUGE_PAGE;
+	uint64_t sum = 0;
+
+	for (word = cmdline; *word; word += strcspn(word, " "), word += strspn(word, " ")) {
+		if (!strncmp(word, of_size, strlen(of_size)))
+			size = parse_page_size(word + strlen(of_size));
+		else if (!strncmp(word, nr, strlen(nr)))
+			sum += parse_pool(word + strlen(nr)) * size;
+	}
+	return sum;
+}
+
 /*
  * What the next kernel's command line adds. crashkernel= that depends on the size of
  * RAM reserves what it reserves here, if it does.
@@ -457,6 +521,7 @@ int machine_read_cmdline(struct budget *budget, const char *cmdline)
 	/* init_rootfs() */
 	budget->is_ramfs = type ? !memmem(type, strcspn(type, " "), "tmpfs", 5) :
 			   !!find_word(cmdline, "root=");
+	budget->pools = pools_size(cmdline);
 	if (!crash)
 		return STATUS_OK;
 	file = fopen(CRASH_SIZE, "re");

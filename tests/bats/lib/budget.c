@@ -26,7 +26,7 @@ static const struct {
 	{ "kernel", &budget.kernel }, { "preserved", &budget.preserved },
 	{ "image", &budget.image }, { "align", &budget.image_align },
 	{ "initrd", &budget.initrd }, { "rootfs", &budget.rootfs },
-	{ "reserved", &budget.reserved },
+	{ "reserved", &budget.reserved }, { "huge", &budget.huge }, { "pools", &budget.pools },
 };
 
 static const char *const verdicts[] = {
