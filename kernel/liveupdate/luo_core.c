@@ -181,9 +181,9 @@ static int luo_close_gate(bool pass)
 	return -EBUSY;
 }
 
-static int luo_freeze_sessions(void)
+static int luo_freeze_sessions(bool drop)
 {
-	if (!luo_lost_begin())
+	if (!drop)
 		return luo_sessions_freeze();
 	luo_sessions_freeze_or_drop();
 	luo_lost_end();
@@ -192,16 +192,19 @@ static int luo_freeze_sessions(void)
 
 static int luo_freeze(void)
 {
-	int err = luo_close_gate(luo_lost_is_drop());
+	bool drop = luo_lost_begin();
+	int err = luo_close_gate(drop);
 
+	if (!err) {
+		err = luo_check_image() ?: luo_freeze_sessions(drop);
+		if (err)
+			luo_gate_undo();
+		else
+			luo_serialize();
+		luo_gate_open(!err);
+	}
 	if (err)
-		return err;
-	err = luo_check_image() ?: luo_freeze_sessions();
-	if (err)
-		luo_gate_undo();
-	else
-		luo_serialize();
-	luo_gate_open(!err);
+		luo_lost_cancel();
 	return err;
 }
 

@@ -26,6 +26,7 @@
 #include "luo_flb.h"
 #include "luo_handler.h"
 #include "luo_lost.h"
+#include "luo_op.h"
 #include "luo_state.h"
 
 /*

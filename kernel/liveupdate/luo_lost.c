@@ -43,7 +43,7 @@ static DEFINE_MUTEX(luo_lost_lock);
 static struct kho_block_set luo_lost_blocks =
 	KHO_BLOCK_SET_INIT(luo_lost_blocks, sizeof(struct luo_lost_ser));
 
-/* Set for good once the reboot path writes them; and where it is */
+/* Set while the reboot path may write them; and where it is */
 static bool luo_lost_telling;
 static struct kho_block_set_it luo_lost_next;
 static u64 luo_lost_nr_told;
@@ -202,18 +202,29 @@ void luo_lost_arrive(u64 nr)
 }
 
 /**
- * luo_lost_begin() - begin to tell what is lost, for good
+ * luo_lost_begin() - may files be left behind in this reboot?
  *
- * Context: the reboot path, the gate closed. Neither this nor the next two allocate.
- * Return: true; or false when nothing may be lost.
+ * What the answer is does not change until luo_lost_cancel(). Nothing here allocates.
+ *
+ * Context: the reboot path, without a lock of ours.
+ * Return: true when they may.
  */
 bool luo_lost_begin(void)
 {
 	guard(mutex)(&luo_lost_lock);
 	luo_lost_telling = luo_lost_drop;
-	if (luo_lost_telling)
-		kho_block_set_it_init(&luo_lost_next, &luo_lost_blocks);
 	return luo_lost_telling;
+}
+
+/**
+ * luo_lost_cancel() - the reboot failed, and nothing was told
+ *
+ * Context: the reboot path, without a lock of ours.
+ */
+void luo_lost_cancel(void)
+{
+	guard(mutex)(&luo_lost_lock);
+	luo_lost_telling = false;
 }
 
 /**
@@ -222,11 +233,16 @@ bool luo_lost_begin(void)
  * @token:      its token
  * @compatible: its handler's compatible string
  * @err:        why, a negative errno
+ *
+ * Context: the reboot path, the gate closed.
  */
 void luo_lost_tell(const char *session, u64 token, const char *compatible, int err)
 {
-	struct luo_lost_ser *ser = kho_block_set_it_reserve_entry(&luo_lost_next);
+	struct luo_lost_ser *ser;
 
+	if (!luo_lost_nr_told)
+		kho_block_set_it_init(&luo_lost_next, &luo_lost_blocks);
+	ser = kho_block_set_it_reserve_entry(&luo_lost_next);
 	if (WARN_ON_ONCE(!ser))
 		return;
 	strscpy_pad(ser->session, session);
@@ -238,7 +254,9 @@ void luo_lost_tell(const char *session, u64 token, const char *compatible, int e
 }
 
 /**
- * luo_lost_end() - all that is lost was told
+ * luo_lost_end() - all that is lost was told, which nothing takes back any more
+ *
+ * Context: the reboot path, the gate closed.
  */
 void luo_lost_end(void)
 {

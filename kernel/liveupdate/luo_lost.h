@@ -14,6 +14,7 @@ void luo_lost_unreserve(u64 nr);
 void luo_lost_arrive(u64 nr);
 
 bool luo_lost_begin(void);
+void luo_lost_cancel(void);
 void luo_lost_tell(const char *session, u64 token, const char *compatible, int err);
 void luo_lost_end(void);
 

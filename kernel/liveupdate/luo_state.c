@@ -29,6 +29,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "luo_op.h"
 #include "luo_state.h"
 #include "luo_text.h"
 

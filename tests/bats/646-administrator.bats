@@ -112,9 +112,9 @@ be_refused() {
 		vm_run -e 1 "systemctl $picked"
 		;;
 	masked)
-		vm_run -t 60 'systemctl mask --runtime --quiet kexec.target
-			! luo-sh kexec /boot/vmlinuz-next --reuse-cmdline 2>/dev/null
-			systemctl unmask --runtime --quiet kexec.target'
+		vm_run 'systemctl mask --runtime --quiet kexec.target'
+		vm_run -t 60 -e 1 'luo-sh kexec /boot/vmlinuz-next --reuse-cmdline'
+		vm_run 'systemctl unmask --runtime --quiet kexec.target'
 		;;
 	killed)
 		vm_run -t 60 "luo-sh kexec /boot/vmlinuz-next --reuse-cmdline --dry-run &>/dev/null &

@@ -89,8 +89,6 @@ struct kho_vmalloc;
 bool list_empty(const struct list_head *head);
 #define DEFINE_MUTEX(name)	struct mutex name
 #define DEFINE_CLASS(name, ...)	struct __class_##name;
-#define DEFINE_GUARD(name, ...)	struct __guard_##name;
-#define DEFINE_GUARD_COND(name, ...)
 #define guard(kind)		(void)
 #define scoped_guard(kind, lock) for (int __once = 1; __once; __once = 0)
 #define READ_ONCE(x)		(x)
