@@ -43,6 +43,38 @@ pages_back() {
 	END
 }
 
+# Before any kexec: afterwards the root lies in scratch memory, and leaves no huge page free there.
+@test "a page that lies in scratch is moved out of it" {
+	luo_run -t $((4 * VM_SECONDS)) <<-'END'
+		# Only when most of what is free is scratch memory is anything allocated there.
+		pool_has 2048 350
+		luo-hold make memfd,flags=2M,size=700M,fd=5 -- bash -c '. luo.bash
+			fallocate -l 700M /proc/self/fd/5
+			page=$(scratch_page 5)
+			[[ -n $page ]]
+			at=$((page / 512 * 2))
+			((at == 0)) || fallocate -p -l ${at}M /proc/self/fd/5
+			((at == 698)) || fallocate -p -o $((at + 2))M -l $((698 - at))M /proc/self/fd/5
+			expect "350 349 0 0" pool
+			expect 0 scratch_page 5 ${at}M:2M
+			luo-hold make open,fd=5,part=${at}M:2M,seed=1,via=mmap -- true
+			mkdir -p sessions/s/1
+			echo self:5 >sessions/s/1/fd
+			expect "" scratch_page 5 ${at}M:2M
+			expect "350 349 0 0" pool
+			luo-hold check open,fd=5,part=${at}M:2M,seed=1 >/dev/null
+			echo $at'
+	END
+	local at=$output
+	vm_kexec
+	luo_run "at=$at" <<-'END'
+		expect "1 0 0 1" pool
+		luo-hold retrieve incoming/s/1 1 memfd,size=700M,part=${at}M:2M,seed=1
+		echo 1 >incoming/s/finish
+		expect "0 0 0 0" pool
+	END
+}
+
 @test "content, position, seals, and mode come back, also beside files of small pages" {
 	luo_run <<<'pool_has 2048 20'
 	luo_survive memfd,flags=2M+sealing,size=8M,seed=1,via=mmap memfd,size=3M,seed=2 \
@@ -212,37 +244,6 @@ pages_back() {
 	END
 	vm_kexec
 	luo_run <<<'expect "0 0 0 0" pool'
-}
-
-@test "a page that lies in scratch is moved out of it" {
-	luo_run -t $((4 * VM_SECONDS)) <<-'END'
-		# Only when most of what is free is scratch memory is anything allocated there.
-		pool_has 2048 350
-		luo-hold make memfd,flags=2M,size=700M,fd=5 -- bash -c '. luo.bash
-			fallocate -l 700M /proc/self/fd/5
-			page=$(scratch_page 5)
-			[[ -n $page ]]
-			at=$((page / 512 * 2))
-			((at == 0)) || fallocate -p -l ${at}M /proc/self/fd/5
-			((at == 698)) || fallocate -p -o $((at + 2))M -l $((698 - at))M /proc/self/fd/5
-			expect "350 349 0 0" pool
-			expect 0 scratch_page 5 ${at}M:2M
-			luo-hold make open,fd=5,part=${at}M:2M,seed=1,via=mmap -- true
-			mkdir -p sessions/s/1
-			echo self:5 >sessions/s/1/fd
-			expect "" scratch_page 5 ${at}M:2M
-			expect "350 349 0 0" pool
-			luo-hold check open,fd=5,part=${at}M:2M,seed=1 >/dev/null
-			echo $at'
-	END
-	local at=$output
-	vm_kexec
-	luo_run "at=$at" <<-'END'
-		expect "1 0 0 1" pool
-		luo-hold retrieve incoming/s/1 1 memfd,size=700M,part=${at}M:2M,seed=1
-		echo 1 >incoming/s/finish
-		expect "0 0 0 0" pool
-	END
 }
 
 @test "the process that retrieves a file is charged, and nobody else" {
