@@ -144,7 +144,6 @@ static void choose_layout(const char *name)
 		{ "sparse", 1, 1, n * MIB / PAGE, n * MIB / PAGE / 16, 0, 0, 0 },
 		{ "scattered", 1, 1, n * MIB / PAGE, 1, 1, 0, 0 },
 		{ "huge", 1, 1, n * MIB / PAGE, 512, 0, 0, 21 },
-		{ "giant", 1, 1, n * MIB / PAGE, 512, 0, 0, 30 },
 		{ "files", 1, n, 1, 1, 0, 0, 0 },
 		{ "sessions", n, 1, 1, 1, 0, 0, 0 },
 		{ "ram", !!n, 1, 0, 512, 0, 1, 0 },	/* n percent of what is free */
