@@ -22,7 +22,6 @@
 #include <linux/slab.h>
 #include <linux/sprintf.h>
 #include <linux/string.h>
-#include <linux/unaligned.h>
 
 #include "luo_buf.h"
 #include "luo_lost.h"
@@ -302,7 +301,7 @@ static int luo_lost_find(const void *fdt, size_t size, u64 *phys)
 		return 0;
 	if (len != sizeof(*phys))
 		return -EINVAL;
-	*phys = get_unaligned((const u64 *)prop);
+	memcpy(phys, prop, sizeof(*phys));
 	return 0;
 }
 

@@ -42,6 +42,7 @@ static inline bool luo_op_try_wait_end(void)
 	atomic_dec(&luo_gate.waits);
 	/* Who has counted this one has set that before. */
 	smp_mb__after_atomic();
+	/* Pairs with the gate's lock: who reads that it is open again reads what was set before. */
 	if (likely(!smp_load_acquire(&luo_gate.closed) && !READ_ONCE(luo_gate.passed)))
 		return true;
 	return luo_op_may_go_on();

@@ -24,14 +24,6 @@
 #define pr_warn(...)			do { } while (0)
 #define MAX_ERRNO			4095
 
-static u64 get_unaligned(const u64 *p)
-{
-	u64 value;
-
-	memcpy(&value, p, sizeof(value));
-	return value;
-}
-
 static void list_add_tail(struct list_head *entry, struct list_head *head)
 {
 	entry->prev = head->prev;

@@ -113,7 +113,9 @@ stall_begin() {
 	expect stalled head -n 1 <&"${stall[0]}"
 }
 stall_end() {
-	exec {stall[1]}>&-
+	local fd=${stall[1]}
+	exec {fd}>&-
+	# shellcheck disable=SC2154  # coproc sets it
 	wait "$stall_PID"
 }
 

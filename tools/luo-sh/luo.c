@@ -353,7 +353,7 @@ static struct json_object *first_words(const char *text)
 	struct json_object *list = json_object_new_array();
 
 	for (; *text; text += strcspn(text, "\n"), text += strspn(text, "\n"))
-		json_object_array_add(list, json_object_new_string_len(text, strcspn(text, " \n")));
+		json_object_array_add(list, json_object_new_string_len(text, strcspn(text, "\n ")));
 	return list;
 }
 
