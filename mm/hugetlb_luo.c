@@ -11,7 +11,8 @@
  * A file that is preserved goes on being used. Its size is fixed, and it has no holes
  * made: truncate(2), fallocate(2) and MADV_REMOVE get EPERM. What is put into its holes
  * is preserved as it comes; from the moment that the machine reboots, who needs a new
- * page of it sleeps. Its pages are neither migrated nor, when the pool is made smaller,
+ * page of it sleeps. That takes pages outside of KHO's scratch memory alone: where the pool
+ * has no other, and cannot get one, it is SIGBUS. Its pages are neither migrated nor, when the pool is made smaller,
  * given away. What was reserved by mmap(2), and has no page yet, is not handed over: who
  * maps the file in the next kernel reserves it there.
  *
