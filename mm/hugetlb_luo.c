@@ -11,10 +11,11 @@
  * A file that is preserved goes on being used. Its size is fixed, and it has no holes
  * made: truncate(2), fallocate(2) and MADV_REMOVE get EPERM. What is put into its holes
  * is preserved as it comes; from the moment that the machine reboots, who needs a new
- * page of it sleeps. That takes pages outside of KHO's scratch memory alone: where the pool
- * has no other, and cannot get one, it is SIGBUS. Its pages are neither migrated nor, when the pool is made smaller,
- * given away. What was reserved by mmap(2), and has no page yet, is not handed over: who
- * maps the file in the next kernel reserves it there.
+ * page of it sleeps. A page for a hole is taken from outside of KHO's scratch memory: who
+ * needs it gets SIGBUS where the pool has none there, and cannot get one. Pages of the file
+ * are neither migrated nor, when the pool is made smaller, given away. What was reserved by
+ * mmap(2), and has no page yet, is not handed over: who maps the file in the next kernel
+ * reserves it there.
  *
  * To retrieve a file takes as long as it has extents, not pages. It is there as a whole; a
  * page is made one of the pool again when it is touched first, and the others in the

@@ -68,6 +68,7 @@ sessions/<session>/<token>:mkdir ESRCH = 210-owner: an outgoing session whose ow
 sessions/<session>/<token>:rmdir EBUSY = 136-stalled: an rmdir that meets the reboot is refused, or killed, and its file is handed over
 sessions/<session>/<token>:rmdir EINTR = 136-stalled: an rmdir that meets the reboot is refused, or killed, and its file is handed over
 sessions/<session>/<token>/fd EACCES luo_file 5; exec 6</proc/self/fd/5; echo self:6 >sessions/s/1/fd
+sessions/<session>/<token>/fd EADDRNOTAVAIL - with hugetlb_cma= no kernel has scratch memory
 sessions/<session>/<token>/fd EBADF echo self:77 >sessions/s/1/fd
 sessions/<session>/<token>/fd EBUSY luo_file 5; echo self:5 >sessions/kept/0/fd
 sessions/<session>/<token>/fd EDQUOT echo 1 >sessions/s/limit; luo_file 5 text; echo self:5 >sessions/s/1/fd || echo max >sessions/s/limit; false
@@ -80,6 +81,7 @@ sessions/<session>/<token>/fd ENOSPC - it takes more than 65,536 files
 sessions/<session>/<token>/fd EOPNOTSUPP luo-hold make memfd,size=4K,acl=1,fd=5 -- bash -c "echo self:5 >sessions/s/1/fd"
 sessions/<session>/<token>/fd EPERM = 110-preserve: no permission over the process gets EPERM
 sessions/<session>/<token>/fd ESRCH = 110-preserve: a process that is gone gets ESRCH, waited for or not
+sessions/<session>/<token>/fd EXDEV = 116-hugetlb: what cannot come back is refused with an errno of its own
 incoming EEXIST = 150-carry: old sessions are carried on beside new ones; a name that both have stops the kexec
 incoming ENODEV = 150-carry: what cannot be carried on stops the kexec, and nothing is lost
 incoming ENOMEM = 602-faults-all: a reboot into the next kernel needs no memory for what is preserved, and is undone as ever
@@ -91,7 +93,7 @@ incoming/<session>/finish EBUSY echo 1 >incoming/kept/finish
 incoming/<session>/finish EINTR = 136-stalled: what meets a reboot that waits can be killed, and changes nothing
 incoming/<session>/finish EINVAL echo 0 >incoming/kept/finish
 incoming/<session>/finish ENOENT exec 7>incoming/gone/finish; echo discard >&7; echo discard >&7
-incoming/<session>/<token>/fd EACCES - it takes a security module
+incoming/<session>/<token>/fd EACCES = 146-others: a file that the security module keeps from a process is neither preserved nor retrieved by it
 incoming/<session>/<token>/fd ENFILE no_files_left
 incoming/<session>/<token>/fd EBADF echo self:$(ulimit -n) >incoming/kept/0/fd
 incoming/<session>/<token>/fd EBUSY = 210-owner: the owner of an incoming session keeps others out, and its death loses nothing
