@@ -112,7 +112,7 @@ listed() {
 		/^What:/ { if (!in_what) { place = $2; op = "" } in_what = 1; next }
 		{ in_what = 0 }
 		/^\t\t(mkdir|rmdir)\(2\) fails, and changes/ { op = ":" substr($1, 1, 5) }
-		/^\t\tE[A-Z]+  +/ { sub("^/sys/kernel/config/liveupdate/", "", place); print place op, $1 }
+		/^\t\tE[A-Z]+(  +|$)/ { sub("^/sys/kernel/config/liveupdate/", "", place); print place op, $1 }
 	' "$VM_REPO/Documentation/ABI/testing/configfs-liveupdate"
 }
 
