@@ -130,6 +130,9 @@ static int ioctl_32(int fd, unsigned long cmd, void *arg)
 #else
 static int ioctl_32(int fd, unsigned long cmd, void *arg)
 {
+	(void)fd;
+	(void)cmd;
+	(void)arg;
 	errx(2, "no 32-bit programs here");
 }
 #endif
