@@ -401,6 +401,18 @@ static bool luo_file_unpreserve(struct luo_file *lf)
 	return true;
 }
 
+/* Remove a file, which nobody else does, in an operation. */
+static void luo_file_do_remove(struct luo_file *lf)
+{
+	if (luo_file_unpreserve(lf))
+		luo_note_change(lf->set->error.name, &lf->token, "unpreserve");
+	scoped_guard(mutex, &lf->set->lock) {
+		rb_erase(&lf->token_node, &lf->set->tokens);
+		RB_CLEAR_NODE(&lf->token_node);
+	}
+	luo_file_put(lf);
+}
+
 /**
  * luo_file_remove() - unpreserve a file, and give its token up
  * @lf:       the file of an outgoing session
@@ -422,13 +434,7 @@ int luo_file_remove(struct luo_file *lf, bool killable)
 	if (busy)
 		return busy;
 
-	if (luo_file_unpreserve(lf))
-		luo_note_change(lf->set->error.name, &lf->token, "unpreserve");
-	scoped_guard(mutex, &lf->set->lock) {
-		rb_erase(&lf->token_node, &lf->set->tokens);
-		RB_CLEAR_NODE(&lf->token_node);
-	}
-	luo_file_put(lf);
+	luo_file_do_remove(lf);
 	return 0;
 }
 
@@ -489,15 +495,13 @@ err_release:
 	return err;
 }
 
-static int luo_file_try_preserve(struct luo_file *lf, struct file *file)
+/* Preserve a file, in an operation. */
+static int luo_file_do_preserve(struct luo_file *lf, struct file *file)
 {
 	struct liveupdate_file_handler *fh;
 	int err;
 
-	CLASS(luo_op, busy)(LUO_KILLABLE);
-	if (busy)
-		return busy;
-
+	lockdep_assert_held(&luo_gate);
 	ACQUIRE(luo_op_mutex_kill, lock)(&lf->lock);
 	err = ACQUIRE_ERR(luo_op_mutex_kill, &lock);
 	if (err)
@@ -508,7 +512,10 @@ static int luo_file_try_preserve(struct luo_file *lf, struct file *file)
 	fh = luo_handler_get_for_file(file);
 	if (!fh)
 		return -ENOENT;
-	return luo_file_preserve_by(lf, fh, file, false);
+	err = luo_file_preserve_by(lf, fh, file, false);
+	if (!err)
+		luo_note_change(lf->set->error.name, &lf->token, "preserve");
+	return err;
 }
 
 /**
@@ -530,11 +537,37 @@ static int luo_file_try_preserve(struct luo_file *lf, struct file *file)
  */
 int luo_file_preserve(struct luo_file *lf, struct file *file)
 {
-	int err = luo_file_try_preserve(lf, file);
+	CLASS(luo_op, busy)(LUO_KILLABLE);
+	return busy ?: luo_file_do_preserve(lf, file);
+}
 
-	if (!err)
-		luo_note_change(lf->set->error.name, &lf->token, "preserve");
-	return err;
+/**
+ * luo_file_add_preserved() - preserve a file under a new token
+ * @set:   the outgoing session's set
+ * @token: the token
+ * @file:  the file; a reference of its own is taken
+ *
+ * Context: process context; takes as long as the handler takes for the file.
+ * Return: the file, which lives until luo_file_remove(); or what luo_file_add() and
+ * luo_file_preserve() say, and then nothing was changed.
+ */
+struct luo_file *luo_file_add_preserved(struct luo_file_set *set, u64 token, struct file *file)
+{
+	struct luo_file *lf;
+	int err;
+
+	CLASS(luo_op, busy)(LUO_KILLABLE);
+	if (busy)
+		return ERR_PTR(busy);
+	lf = luo_file_new(set, token);
+	if (IS_ERR(lf))
+		return lf;
+	err = luo_file_do_preserve(lf, file);
+	if (err) {
+		luo_file_do_remove(lf);
+		return ERR_PTR(err);
+	}
+	return lf;
 }
 
 static int luo_file_convert_to(struct luo_file *lf, struct liveupdate_file_handler *to)

@@ -148,6 +148,7 @@ bool luo_file_set_stalled(struct luo_file_set *set);
 u64 luo_files_nr_outgoing(void);
 struct luo_file *luo_file_find(struct luo_file_set *set, u64 token);
 struct luo_file *luo_file_add(struct luo_file_set *set, u64 token);
+struct luo_file *luo_file_add_preserved(struct luo_file_set *set, u64 token, struct file *file);
 int luo_file_add_incoming(struct luo_file_set *set, u64 token, const char *compatible, u64 data);
 int luo_file_remove(struct luo_file *lf, bool killable);
 void luo_file_get(struct luo_file *lf);

@@ -130,16 +130,14 @@ static int luo_session_preserve_fd(struct luo_call *call)
 	struct file *file;
 	int err;
 
-	lf = luo_file_add(&call->session->files, arg->token);
+	file = fget(arg->fd);
+	if (!file)
+		return -EBADF;
+	lf = luo_file_add_preserved(&call->session->files, arg->token, file);
+	fput(file);
 	if (IS_ERR(lf))
 		return PTR_ERR(lf);
-
-	file = fget(arg->fd);
-	err = file ? luo_file_preserve(lf, file) : -EBADF;
-	if (file)
-		fput(file);
-	if (!err)
-		err = luo_respond(call);
+	err = luo_respond(call);
 	if (err)
 		luo_file_remove(lf, LUO_MUST);
 	return err;
