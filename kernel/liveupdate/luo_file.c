@@ -36,6 +36,9 @@
 static DEFINE_MUTEX(luo_ids_lock);
 static struct rb_root luo_ids = RB_ROOT;
 
+/* What "last_error" says of a file that has a token already */
+#define LUO_PRESERVED_AS	"already preserved as"
+
 /* Files that would be handed over now, those of incoming sessions among them */
 static atomic64_t luo_nr_files;
 
@@ -63,11 +66,18 @@ static unsigned long luo_id_of(struct liveupdate_file_handler *fh, struct file *
 /* Claim the content of lf->file. Returns 0, or -EBUSY when it is claimed. */
 static int luo_id_claim(struct luo_file *lf)
 {
+	const struct luo_file *other;
+	struct rb_node *node;
+
 	lf->id = luo_id_of(lf->fh, lf->file);
 	guard(mutex)(&luo_ids_lock);
-	if (!rb_find_add(&lf->id_node, &luo_ids, luo_id_cmp))
+	node = rb_find_add(&lf->id_node, &luo_ids, luo_id_cmp);
+	if (!node)
 		return 0;
 	RB_CLEAR_NODE(&lf->id_node);
+	/* The user finds it by its name only: no other list tells which file is which. */
+	other = rb_entry(node, struct luo_file, id_node);
+	luo_set_user_error(other->set->error.name, &other->token, LUO_PRESERVED_AS, -EBUSY);
 	return -EBUSY;
 }
 
@@ -79,6 +89,7 @@ static void luo_id_release(struct luo_file *lf)
 		return;
 	rb_erase(&lf->id_node, &luo_ids);
 	RB_CLEAR_NODE(&lf->id_node);
+	luo_clear_last_error(&lf->set->error, &lf->token, LUO_PRESERVED_AS);
 }
 
 /* Let the handler, with its module, and the file go. */

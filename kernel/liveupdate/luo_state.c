@@ -604,6 +604,22 @@ void luo_set_named_error(const char *name, const char *what, int err)
 }
 
 /**
+ * luo_set_user_error() - record a mistake of a user's, for all, without a line in the log
+ * @name:  the session that it is about
+ * @token: of the file in it that it is about
+ * @what:  what failed; a string that stays
+ * @err:   negative errno
+ *
+ * luo_clear_last_error() clears it.
+ */
+void luo_set_user_error(const char *name, const u64 *token, const char *what, int err)
+{
+	guard(spinlock)(&luo_error_lock);
+	luo_error_set(&luo_last_error.error, token, what, err);
+	strscpy(luo_last_error.name, name);
+}
+
+/**
  * luo_clear_last_error() - what failed has succeeded
  * @of:    the errors of the session it failed for
  * @token: of the file in it that it failed for, or NULL

@@ -61,7 +61,8 @@
  *   under it.
  *
  * ``luo_ids_lock``
- *   Which files are preserved, or retrieved and not finished. Nothing is taken under it.
+ *   Which files are preserved, or retrieved and not finished. ``luo_error_lock`` is taken
+ *   under it.
  *
  * ``luo_owner_lock``
  *   Who owns what, and which acts are under way. Locks of wait queues and workqueues are
@@ -205,6 +206,7 @@ struct luo_error {
 const char *luo_errname(int err, char buf[LUO_ERRNAME_LENGTH]);
 void luo_set_last_error(struct luo_error *of, const u64 *token, const char *what, int err);
 void luo_set_named_error(const char *name, const char *what, int err);
+void luo_set_user_error(const char *name, const u64 *token, const char *what, int err);
 void luo_clear_last_error(struct luo_error *of, const u64 *token, const char *what);
 void luo_clear_named_error(const char *name, const char *what);
 ssize_t luo_emit_last_error(const struct luo_error *of, char *page);

@@ -62,11 +62,13 @@ last_failed() {
 	expect "$1" echo "$text"
 }
 
-# luo_snapshot: set snapshot to all that can be seen of live update. No process is made for it.
+# luo_snapshot: set snapshot to all that can be seen of live update, but for what failed last. No process is made for
+# it.
 luo_snapshot() {
 	local file lines
 	snapshot=
 	for file in "$LUO"/**; do
+		[[ $file != */last_error ]] || continue
 		lines=()
 		# Some can only be written.
 		[[ -d $file ]] || { mapfile -t lines <"$file"; } 2>/dev/null || :
@@ -124,12 +126,12 @@ waits() {
 	until [[ $(<"/proc/$1/stat") == *") D "* ]]; do :; done
 }
 
-# says STATUS TEXT COMMAND…: COMMAND ends with that status, and TEXT is all that luo-sh says.
+# says STATUS TEXT COMMAND…: COMMAND ends with that status, and TEXT is all that luo-sh says, but for what to try.
 says() {
 	local rc=0
 	"${@:3}" 2>/tmp/said || rc=$?
 	expect "$1" echo $rc
-	expect "luo-sh: $2" cat /tmp/said
+	expect "luo-sh: $2" sed '/^luo-sh: try: /d' /tmp/said
 }
 
 # luo_file FD [TEXT]: a file on tmpfs that has no name any more, with TEXT in it.
