@@ -250,7 +250,8 @@ make_uki() {
 		luo-sh session delete s
 		luo-sh session discard s
 	END
-	assert_equal "$stderr" 'luo-sh: incoming/s: finish it, or delete the new session of that name: File exists (EEXIST)'
+	assert_equal "$stderr" 'luo-sh: incoming/s: File exists (EEXIST): a new session has the name of it
+luo-sh: try: luo-sh session finish or discard for this one, luo-sh session delete for the new one'
 }
 
 @test "nobody goes to another kernel but who has control of live update" {

@@ -1,16 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The words of a command, taken apart as its synopsis says: what is printed for
- * people is what is parsed.
+ * people is what is parsed. Options may be anywhere before "--", those that every
+ * command takes also before the command.
  */
 #include <ctype.h>
 #include <errno.h>
+#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "luo-sh.h"
+
+#define SHORT_OPTIONS	":hjpqvV"
+
+/* Of those that a command has: getopt_long(3) returns this and up. */
+#define FIRST_OPTION	256
+
+bool is_help, is_version;
+
+static const struct option common_options[] = {
+	{ "help", no_argument, NULL, 'h' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "pretty", no_argument, NULL, 'p' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "version", no_argument, NULL, 'V' },
+	{}
+};
 
 /* The next word of a synopsis, not terminated; NULL behind the last one */
 static const char *next_word(const char **synopsis, size_t *len)
@@ -27,22 +46,37 @@ static bool is_value(const char *synopsis)
 	return synopsis[0] == ' ' && isupper(synopsis[1]);
 }
 
-static bool is_repeatable(const char *synopsis)
+/* The options in a synopsis. Returns how many there are. */
+int command_options(const struct command *command, struct command_option options[MAX_OPTIONS])
 {
-	return !strncmp(synopsis + strcspn(synopsis, "[]"), "]...", 4);
+	const char *synopsis = command->synopsis, *word;
+	size_t len;
+	int nr = 0;
+
+	while ((word = next_word(&synopsis, &len))) {
+		const char *name = word + (word[0] == '[');
+
+		if (strncmp(name, "--", 2) || !islower(name[2]))
+			continue;
+		name += 2;
+		snprintf(options[nr].name, sizeof(options[nr].name), "%.*s",
+			 (int)strcspn(name, " ]"), name);
+		options[nr].has_value = is_value(synopsis);
+		if (options[nr].has_value)
+			word = next_word(&synopsis, &len);
+		options[nr].is_repeatable = len > 4 && !strncmp(word + len - 4, "]...", 4);
+		nr++;
+	}
+	return nr;
 }
 
-/* Find an option's place in the synopsis, behind its name. */
-static const char *find_option(const char *synopsis, const char *name, size_t len)
+const char *command_name(const struct command *command)
 {
-	const char *found = synopsis;
+	static char name[64];
 
-	while ((found = strstr(found, "--"))) {
-		found += 2;
-		if (len && !strncmp(found, name, len) && strchr(" ]", found[len]))
-			return found + len;
-	}
-	return NULL;
+	snprintf(name, sizeof(name), "%s%s%s", command->object ?: "",
+		 command->object ? " " : "", command->name);
+	return name;
 }
 
 const char *args_option(const struct args *args, const char *name)
@@ -61,12 +95,18 @@ static bool takes_rest(const struct command *command)
 	return strstr(command->synopsis, "-- ");
 }
 
+static int advise_usage(const struct command *command)
+{
+	return advise(STATUS_USAGE, "luo-sh %s%s%s", command_name(command),
+		      *command->synopsis ? " " : "", command->synopsis);
+}
+
 /* The words that the synopsis wants, and no others */
 static int check_words(const struct command *command, const struct args *args)
 {
-	const char *synopsis = command->synopsis, *word;
+	const char *synopsis = command->synopsis, *word, *missing = NULL;
+	char option[32] = "", name[32];
 	int min = 0, max = 0;
-	char name[32];
 	size_t len;
 
 	while ((word = next_word(&synopsis, &len))) {
@@ -75,8 +115,7 @@ static int check_words(const struct command *command, const struct args *args)
 		if (!strncmp(word, "--", 2)) {
 			snprintf(name, sizeof(name), "%.*s", (int)len - 2, word + 2);
 			if (!args_option(args, name))
-				return complain(STATUS_USAGE, "%s: --%s is missing",
-						command->name, name);
+				strcpy(option, name);
 		}
 		if (!strncmp(word, "--", 2) || !strncmp(word, "[--", 3)) {
 			if (is_value(synopsis))
@@ -84,51 +123,157 @@ static int check_words(const struct command *command, const struct args *args)
 			continue;
 		}
 		min += word[0] != '[';
-		max = !strncmp(word + len - 3, "...", 3) ? INT_MAX : max + 1;
+		if (min > args->nr && !missing)
+			missing = word;
+		max = len > 3 && !strncmp(word + len - 3, "...", 3) ? INT_MAX : max + 1;
 	}
 
-	if (args->nr < min || args->nr > max || !!args->rest != takes_rest(command))
-		return complain(STATUS_USAGE, "usage: luo-sh %s%s%s %s",
-				command->object ?: "", command->object ? " " : "",
-				command->name, command->synopsis);
-	return STATUS_OK;
+	if (args->nr > max) {
+		word = args->words[max];
+		complain(STATUS_USAGE, "%s: %s: %s", command_name(command), word,
+			 takes_rest(command) && !args->rest ?
+			 "a command stands behind --" : "a word too many");
+		if (explain_pair(word))
+			return STATUS_USAGE;
+	} else if (missing) {
+		complain(STATUS_USAGE, "%s: %.*s is missing", command_name(command),
+			 (int)strcspn(missing, " ."), missing);
+	} else if (*option) {
+		complain(STATUS_USAGE, "%s: --%s is missing", command_name(command), option);
+	} else if (takes_rest(command) && !args->rest) {
+		complain(STATUS_USAGE, "%s: a command is missing, behind --",
+			 command_name(command));
+	} else {
+		return STATUS_OK;
+	}
+	return advise_usage(command);
+}
+
+/* Note an option that every command takes. Returns false for another one. */
+static bool common_option(int option)
+{
+	switch (option) {
+	case 'h':
+		is_help = true;
+		break;
+	case 'j':
+		out_format = OUT_JSON;
+		break;
+	case 'p':
+		out_format = OUT_PRETTY;
+		break;
+	case 'q':
+		is_quiet = true;
+		break;
+	case 'v':
+		is_verbose = true;
+		break;
+	case 'V':
+		is_version = true;
+		break;
+	default:
+		return false;
+	}
+	return true;
+}
+
+/* getopt_long(3) takes the beginning of a name for the name; nobody else shall. */
+static bool is_whole(const char *word, const struct option *option)
+{
+	return strcspn(word + 2, "=") == strlen(option->name);
+}
+
+static int refuse_option(const char *before, const char *word, const char *wrong)
+{
+	int len = strncmp(word, "--", 2) ? (int)strlen(word) : (int)strcspn(word, "=");
+
+	complain(STATUS_USAGE, "%s%s%.*s: %s", before, *before ? ": " : "", len, word, wrong);
+	return advise(STATUS_USAGE, "luo-sh %s%s--help", before, *before ? " " : "");
 }
 
 /*
- * @arg is "--name" or "--name=value", @next what follows it. Returns how many
- * words were used, 0 for none.
+ * The options that stand before a command, or between an object and its command; argv[0]
+ * is what is before them, which is @before to the user. Sets @nr to how many words that are.
  */
-static int parse_option(const struct command *command, char *arg, char *next, struct args *args)
+int args_begin(int argc, char **argv, const char *before, int *nr)
 {
-	struct option_word *option = &args->options[args->nr_options];
-	char *value = strchr(arg, '=');
-	const char *found, *wrong = NULL;
+	int option, index, at;
 
-	if (value)
-		*value++ = '\0';
-	option->name = arg + 2;
-	found = find_option(command->synopsis, option->name, strlen(option->name));
-	if (!found)
-		wrong = "no such option";
-	else if (!value && is_value(found) && !next)
-		wrong = "a value is missing";
-	else if (value && !is_value(found))
-		wrong = "takes no value";
-	else if (args_option(args, option->name) && !is_repeatable(found))
-		wrong = "given twice";
-	if (wrong) {
-		complain(STATUS_USAGE, "%s: %s: %s", command->name, arg, wrong);
-		return 0;
-	}
-
-	args->nr_options++;
-	option->value = value ?: is_value(found) ? next : "";
-	return !value && is_value(found) ? 2 : 1;
+	optind = 0;
+	opterr = 0;
+	do {
+		at = optind ?: 1;
+		index = -1;
+		option = getopt_long(argc, argv, "+" SHORT_OPTIONS, common_options, &index);
+		if (index >= 0 && !is_whole(argv[at], &common_options[index]))
+			option = '?';
+		if (option != -1 && !common_option(option))
+			return refuse_option(before, argv[at], optopt && index < 0 &&
+					     common_option(optopt) ? "takes no value" :
+					     "no such option");
+	} while (option != -1);
+	*nr = optind - 1;
+	return STATUS_OK;
 }
 
+/* The options that getopt_long(3) is to know */
+static void fill_options(const struct command_option *own, int nr_own, struct option *options)
+{
+	int i;
+
+	for (i = 0; i < nr_own; i++)
+		options[i] = (struct option){
+			own[i].name, own[i].has_value ? required_argument : no_argument, NULL,
+			FIRST_OPTION + i,
+		};
+	memcpy(options + nr_own, common_options, sizeof(common_options));
+}
+
+/* argv[0] is the last word of the command. */
+static int parse_options(const struct command *command, int argc, char **argv, struct args *args)
+{
+	struct option options[MAX_OPTIONS + ARRAY_SIZE(common_options)];
+	struct command_option *own = args->own;
+	int nr_own = command_options(command, own), option, index, at;
+	const char *wrong;
+
+	fill_options(own, nr_own, options);
+	optind = 0;
+	opterr = 0;
+	while (true) {
+		at = optind ?: 1;
+		index = -1;
+		option = getopt_long(argc, argv, "-" SHORT_OPTIONS, options, &index);
+		if (option == -1)
+			return STATUS_OK;
+		if (option == 1) {
+			args->words[args->nr++] = optarg;
+			continue;
+		}
+		wrong = NULL;
+		if (index >= 0 && !is_whole(argv[at], &options[index]))
+			wrong = "no such option";
+		else if (option == ':')
+			wrong = "a value is missing";
+		else if (option == '?')
+			wrong = strchr(argv[at], '=') && optopt ? "takes no value" :
+				"no such option";
+		else if (option >= FIRST_OPTION && args_option(args, options[index].name) &&
+			 !own[index].is_repeatable)
+			wrong = "given twice";
+		if (wrong)
+			return refuse_option(command_name(command), argv[at], wrong);
+		if (common_option(option))
+			continue;
+		args->options[args->nr_options].name = own[index].name;
+		args->options[args->nr_options++].value = optarg ?: "";
+	}
+}
+
+/* What follows a command, whose last word argv[0] is */
 int args_parse(const struct command *command, int argc, char **argv, struct args *args)
 {
-	int i = 0, used;
+	int status;
 
 	*args = (struct args){
 		.words = calloc(argc + 1, sizeof(*args->words)),
@@ -137,21 +282,16 @@ int args_parse(const struct command *command, int argc, char **argv, struct args
 	if (!args->words || !args->options)
 		return fail(ENOMEM, "%s", command->name);
 
-	while (i < argc && strcmp(argv[i], "--")) {
-		if (strncmp(argv[i], "--", 2)) {
-			args->words[args->nr++] = argv[i++];
-			continue;
-		}
-		used = parse_option(command, argv[i], argv[i + 1], args);
-		if (!used)
-			return STATUS_USAGE;
-		i += used;
+	status = parse_options(command, argc, argv, args);
+	if (status || is_help || is_version)
+		return status;
+	if (takes_rest(command)) {
+		if (optind < argc)
+			args->rest = argv + optind;
+	} else {
+		while (optind < argc)
+			args->words[args->nr++] = argv[optind++];
 	}
-	if (i + 1 < argc && takes_rest(command))
-		args->rest = argv + i + 1;
-	else
-		while (++i < argc)
-			args->words[args->nr++] = argv[i];
 	return check_words(command, args);
 }
 

@@ -32,17 +32,26 @@ static char *cut_word(char **line)
 
 static int run_line(char *line)
 {
-	/* A word has a character and a space behind it. */
-	char **argv = calloc(strlen(line) / 2 + 2, sizeof(*argv));
-	int argc = 0, status = STATUS_OK;
+	/* The program, and words that have a character and a space behind it. */
+	char **argv = calloc(strlen(line) / 2 + 3, sizeof(*argv));
+	bool was_quiet = is_quiet, was_verbose = is_verbose;
+	enum out_format format = out_format;
+	int argc = 1, status = STATUS_OK;
 
 	if (!argv)
 		return fail(ENOMEM, "batch");
+	argv[0] = "luo-sh";
 	while ((argv[argc] = cut_word(&line)))
 		argc++;
-	if (argc)
+	if (argc > 1)
 		status = run_command(argc, argv, true);
 	free(argv);
+	/* Options are of the line that they are on. */
+	is_help = false;
+	is_version = false;
+	is_quiet = was_quiet;
+	is_verbose = was_verbose;
+	out_format = format;
 	return status;
 }
 

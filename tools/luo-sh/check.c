@@ -303,7 +303,7 @@ static int check_memory(const struct next *next, uint64_t more, struct json_obje
  * The kernel refuses to hand over two sessions of one name, and says so when the reboot is
  * under way.
  */
-static int check_names(void)
+int check_names(void)
 {
 	struct json_object *sessions = luo_sessions(SESSIONS), *session;
 	int status = STATUS_OK;
@@ -313,10 +313,10 @@ static int check_names(void)
 	for (i = 0; i < json_object_array_length(sessions); i++) {
 		session = json_object_array_get_idx(sessions, i);
 		snprintf(dir, DIR_SIZE, "%s/%s", INCOMING, get_string(session, "name"));
-		if (strcmp(get_string(session, "state"), "abandoned") && luo_exists(dir))
-			status = fail(EEXIST,
-				      "%s: finish it, or delete the new session of that name",
-				      dir);
+		if (!strcmp(get_string(session, "state"), "abandoned") || !luo_exists(dir))
+			continue;
+		status = fail_because(EEXIST, "a new session has the name of it", "%s", dir);
+		advise(status, "luo-sh session finish or discard for this one, luo-sh session delete for the new one");
 	}
 	json_object_put(sessions);
 	return status;

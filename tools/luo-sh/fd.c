@@ -27,8 +27,12 @@ static int parse_fd(const char *text, int *fd)
 
 	errno = 0;
 	nr = strtoul(text, &end, 10);
-	if (!*text || text[strspn(text, "0123456789")] || errno || nr > INT_MAX)
-		return complain(STATUS_USAGE, "--fd %s: not the number of a file descriptor", text);
+	if (!*text || text[strspn(text, "0123456789")] || errno || nr > INT_MAX) {
+		complain(STATUS_USAGE, "--fd %s: not the number of a file descriptor", text);
+		if (!explain_pair(text))
+			advise(STATUS_USAGE, "ls -l /proc/$$/fd, which has those of a shell");
+		return STATUS_USAGE;
+	}
 	*fd = nr;
 	return STATUS_OK;
 }
@@ -57,6 +61,18 @@ int preserve(const char *dir, int pidfd, int fd)
 	return status;
 }
 
+/* Who preserves a file before anything is in it cannot write to it then. */
+static void note_size(const char *dir)
+{
+	const char *size = luo_read(dir, "size");
+
+	if (size && !strcmp(size, "0")) {
+		note("%s: the file is empty, and its size is fixed while it is preserved",
+		     strchr(dir, '/') + 1);
+		advise(STATUS_OK, "truncate -s SIZE, or write to it, before it is preserved");
+	}
+}
+
 int cmd_fd_preserve(const struct args *args)
 {
 	const char *pid = args_option(args, "pid");
@@ -75,14 +91,17 @@ int cmd_fd_preserve(const struct args *args)
 	status = preserve(dir, pidfd, fd);
 	if (pid)
 		close(pidfd);
-	return status;
+	if (!status)
+		note_size(dir);
+	return status ?: did("preserved", dir);
 }
 
 int cmd_fd_unpreserve(const struct args *args)
 {
 	char dir[DIR_SIZE];
 
-	return token_dir(SESSIONS, args->words[0], args->words[1], dir) ?: luo_remove_dir(dir);
+	return token_dir(SESSIONS, args->words[0], args->words[1], dir) ?: luo_remove_dir(dir) ?:
+	       did("unpreserved", dir);
 }
 
 int cmd_fd_list(const struct args *args)
@@ -106,6 +125,10 @@ int cmd_fd_retrieve(const struct args *args)
 	status = parse_fd(number ?: "3", &fd) ?:
 		 token_dir(INCOMING, args->words[0], args->words[1], dir) ?:
 		 luo_write_pair(-1, fd, dir);
+	/* What cannot seek has no position. */
+	if (!status && args_option(args, "rewind") && lseek(fd, 0, SEEK_SET) < 0 &&
+	    errno != ESPIPE)
+		status = fail(errno, "%s", luo_path(dir, NULL));
 	return status ?: become(args->rest);
 }
 
@@ -117,10 +140,11 @@ int cmd_fd_new(const struct args *args)
 	int fd, memory, status;
 
 	status = parse_fd(number ?: "3", &fd);
-	if (!status && text && (!parse_size(&text, &size) || *text || size > INT64_MAX))
-		status = complain(STATUS_USAGE,
-				  "--size %s: not a number of bytes, or with K, M or G",
-				  args_option(args, "size"));
+	if (!status && text && (!parse_size(&text, &size) || *text || size > INT64_MAX)) {
+		complain(STATUS_USAGE, "--size %s: not a number of bytes, or with K, M or G",
+			 args_option(args, "size"));
+		status = advise(STATUS_USAGE, "--size 4096, or 512M");
+	}
 	if (status)
 		return status;
 	memory = memfd_create("luo-sh", MFD_ALLOW_SEALING);
@@ -129,6 +153,15 @@ int cmd_fd_new(const struct args *args)
 	if (memory != fd)
 		close(memory);
 	return become(args->rest);
+}
+
+/* Say why a file of that type is not saved. */
+static int refuse_type(const char *path, mode_t mode)
+{
+	int status = fail_because(EINVAL, file_type(mode), "%s", path);
+
+	return advise(status, S_ISDIR(mode) ? "luo-sh save DIR NAME, for a directory" :
+		      "cat FILE >COPY, and save the copy");
 }
 
 /* Returns 0, or -1 and errno: EINVAL for what is no plain file, which has no size and no holes */
@@ -182,7 +215,7 @@ static int save_file(const char *path, const char *dir)
 	if (from < 0)
 		return fail(errno, "%s", path);
 	if (stat_plain(from, &st))
-		status = fail(errno, "%s", path);
+		status = errno == EINVAL ? refuse_type(path, st.st_mode) : fail(errno, "%s", path);
 	else
 		status = machine_has_memory((uint64_t)st.st_blocks * 512, path);
 	if (!status) {
@@ -192,7 +225,7 @@ static int save_file(const char *path, const char *dir)
 		if (memory < 0 || copy_data(from, memory) || lseek(memory, 0, SEEK_SET) < 0)
 			status = fail(errno, "%s", path);
 		else
-			status = preserve(dir, -1, memory);
+			status = preserve(dir, -1, memory) ?: did("saved", dir);
 		progress_end();
 	}
 	if (memory >= 0)
@@ -312,7 +345,7 @@ static int restore_file(const char *path, const char *dir)
 		status = fail(errno, "%s", path);
 	progress_end();
 	close(from);
-	return status;
+	return status ?: did("restored", dir);
 }
 
 /*

@@ -27,7 +27,7 @@
  * Whoever else has control of live update keeps us out. Writing what the owner reads
  * changes nothing, and is allowed to the owner and its descendants alone.
  */
-static int check_owner(void)
+int check_owner(void)
 {
 	const char *owner = luo_read(NULL, "owner");
 	char text[32];

@@ -38,6 +38,15 @@ enum status {
 	STATUS_MISMATCH,
 };
 
+/* An option of a command, as its synopsis has it */
+struct command_option {
+	char name[32];
+	bool has_value;
+	bool is_repeatable;
+};
+
+#define MAX_OPTIONS	16
+
 /* args.c: the words of a command, taken apart as its synopsis says */
 struct args {
 	int nr;
@@ -49,6 +58,8 @@ struct args {
 		const char *name;
 		const char *value;
 	} *options;
+	/* Those that the command has */
+	struct command_option own[MAX_OPTIONS];
 };
 
 struct command {
@@ -63,23 +74,36 @@ struct command {
 	const char *synopsis;
 	const char *what;
 	int (*func)(const struct args *args);
+	/* Another name of it, or NULL */
+	const char *alias;
 	/* Works without the kernel's support */
 	bool is_offline;
 	/* Becomes another program, so that nothing can follow it in a batch */
 	bool is_last;
 };
 
+int command_options(const struct command *command, struct command_option options[MAX_OPTIONS]);
+const char *command_name(const struct command *command);
+int args_begin(int argc, char **argv, const char *before, int *nr);
 int args_parse(const struct command *command, int argc, char **argv, struct args *args);
 void args_free(struct args *args);
 const char *args_option(const struct args *args, const char *name);
 
+/* Which options stand for a command of their own: --help, --version */
+extern bool is_help, is_version;
+
 /* main.c */
 extern const struct command commands[];
+bool is_object(const char *word);
+const struct command *find_command(const char *object, const char *name);
 int run_command(int argc, char **argv, bool in_batch);
 
 /* help.c */
 int cmd_version(const struct args *args);
+int help(const char *object, const char *name);
 int cmd_help(const struct args *args);
+
+/* completion.c */
 int cmd_completion(const struct args *args);
 
 /* out.c */
@@ -90,6 +114,8 @@ enum out_format {
 };
 
 extern enum out_format out_format;
+/* No advice, notes and progress; what is done, too */
+extern bool is_quiet, is_verbose;
 
 /* What stands before each error: where a batch is, or nothing */
 #define ERROR_PREFIX_SIZE 256
@@ -102,6 +128,11 @@ void out(struct json_object *obj);
 void unescape(const char *text, char *bytes);
 int complain(enum status status, const char *format, ...) PRINTF(2, 3);
 int fail(int err, const char *format, ...) PRINTF(2, 3);
+int fail_because(int err, const char *cause, const char *format, ...) PRINTF(3, 4);
+int advise(int status, const char *format, ...) PRINTF(2, 3);
+void note(const char *format, ...) PRINTF(1, 2);
+int did(const char *what, const char *dir);
+void capture_errors(struct json_object *list);
 void progress_begin(const char *what, uint64_t total);
 void progress_add(uint64_t bytes);
 void progress_end(void);
@@ -115,10 +146,12 @@ void progress_end(void);
 
 int luo_supported(void);
 bool luo_exists(const char *path);
+const char *luo_path(const char *dir, const char *name);
 const char *luo_read(const char *dir, const char *name);
 const char *luo_read_owner(const char *dir);
 /* What failed last and has not succeeded since, "EBUSY freeze vm1/42"; or "" */
 const char *luo_last_error(void);
+uint64_t luo_nr_errors(void);
 int luo_write(const char *text, const char *dir, const char *name);
 int luo_write_pair(int pidfd, int fd, const char *dir);
 int luo_session_dir(const char *direction, const char *name, char dir[DIR_SIZE]);
@@ -132,7 +165,40 @@ struct json_object *luo_session(const char *dir);
 struct json_object *luo_sessions(const char *direction);
 int luo_list_status(void);
 
+/* explain.c: why the kernel refused, and what to do */
+#define CAUSE_SIZE	512
+
+enum refused {
+	REFUSED_MKDIR,
+	REFUSED_RMDIR,
+	REFUSED_OPEN,
+	REFUSED_WRITE,
+};
+
+struct refusal {
+	enum refused what;
+	int err;
+	/* Below live update's directory; NULL for that itself */
+	const char *dir;
+	/* The file in it, or NULL */
+	const char *name;
+	/* What was written to "fd": a pidfd, or -1 for our own process */
+	int pidfd;
+	int fd;
+	/* How many errors the kernel knew before that */
+	uint64_t nr_errors;
+};
+
+int explain(const struct refusal *refusal);
+int explain_session_name(const char *direction, const char *name);
+int explain_token(const char *session, const char *token);
+bool explain_pair(const char *text);
+const char *file_type(mode_t mode);
+
 /* process.c: processes by descriptor, never by number */
+const char *process_name(pid_t pid);
+pid_t process_of(int pidfd);
+bool process_acts_for(pid_t pid);
 int process_open(const char *pid, int *pidfd);
 int become(char **argv);
 
@@ -174,7 +240,11 @@ int cmd_wait(const struct args *args);
 int cmd_monitor(const struct args *args);
 
 /* check.c */
+int check_names(void);
 int cmd_check(const struct args *args);
+
+/* why.c */
+int cmd_why(const struct args *args);
 
 /* prepare.c */
 int prepare(void);
@@ -182,6 +252,7 @@ int unprepare(void);
 int cmd_prepare(const struct args *args);
 
 /* kexec.c */
+int check_owner(void);
 int cmd_kexec(const struct args *args);
 
 /* dump.c */

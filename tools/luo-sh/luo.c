@@ -17,7 +17,7 @@
 #include "luo-sh.h"
 
 /* The path of a file or directory of live update's; @dir is NULL for those at the top */
-static const char *full_path(const char *dir, const char *name)
+const char *luo_path(const char *dir, const char *name)
 {
 	static char path[PATH_MAX];
 
@@ -40,30 +40,31 @@ int luo_supported(void)
 
 bool luo_exists(const char *path)
 {
-	return !access(full_path(path, NULL), F_OK);
+	return !access(luo_path(path, NULL), F_OK);
 }
 
 /* Make a directory. With @is_new one that is there is as good. */
 int luo_make_dir(const char *dir, bool *is_new)
 {
-	int err = mkdir(full_path(dir, NULL), 0755) ? errno : 0;
+	int err = mkdir(luo_path(dir, NULL), 0755) ? errno : 0;
 
 	if (is_new) {
 		*is_new = !err;
 		if (err == EEXIST)
 			return STATUS_OK;
 	}
-	return err ? fail(err, "%s", full_path(dir, NULL)) : STATUS_OK;
+	return err ? explain(&(struct refusal){ REFUSED_MKDIR, err, .dir = dir }) : STATUS_OK;
 }
 
 int luo_remove_dir(const char *dir)
 {
-	return rmdir(full_path(dir, NULL)) ? fail(errno, "%s", full_path(dir, NULL)) : STATUS_OK;
+	return rmdir(luo_path(dir, NULL)) ?
+	       explain(&(struct refusal){ REFUSED_RMDIR, errno, .dir = dir }) : STATUS_OK;
 }
 
 static int open_attribute(const char *dir, const char *name, int flags)
 {
-	return open(full_path(dir, name), flags | O_CLOEXEC);
+	return open(luo_path(dir, name), flags | O_CLOEXEC);
 }
 
 /* What a file reads, without the newline, until the next one is read; or NULL, and errno. */
@@ -103,20 +104,28 @@ const char *luo_last_error(void)
 	return space ? space + 1 : "";
 }
 
-static int write_and_close(int fd, const char *text, const char *dir, const char *name)
+/* How many errors there were since the boot */
+uint64_t luo_nr_errors(void)
 {
-	int err = 0;
+	return strtoumax(luo_read(NULL, "last_error") ?: "0", NULL, 10);
+}
 
+/* @refusal has where that is, and says what failed. */
+static int write_and_close(int fd, const char *text, struct refusal *refusal)
+{
+	refusal->what = fd < 0 ? REFUSED_OPEN : REFUSED_WRITE;
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		err = errno;
+		refusal->err = errno;
 	if (fd >= 0)
 		close(fd);
-	return err ? fail(err, "%s", full_path(dir, name)) : STATUS_OK;
+	return refusal->err ? explain(refusal) : STATUS_OK;
 }
 
 int luo_write(const char *text, const char *dir, const char *name)
 {
-	return write_and_close(open_attribute(dir, name, O_WRONLY), text, dir, name);
+	struct refusal refusal = { .dir = dir, .name = name };
+
+	return write_and_close(open_attribute(dir, name, O_WRONLY), text, &refusal);
 }
 
 /*
@@ -125,6 +134,9 @@ int luo_write(const char *text, const char *dir, const char *name)
  */
 int luo_write_pair(int pidfd, int fd, const char *dir)
 {
+	struct refusal refusal = {
+		.dir = dir, .name = "fd", .pidfd = pidfd, .fd = fd, .nr_errors = luo_nr_errors(),
+	};
 	int attribute = open_attribute(dir, "fd", O_WRONLY), other;
 	char text[32];
 
@@ -137,7 +149,7 @@ int luo_write_pair(int pidfd, int fd, const char *dir)
 		snprintf(text, sizeof(text), "self:%d\n", fd);
 	else
 		snprintf(text, sizeof(text), "%d:%d\n", pidfd, fd);
-	return write_and_close(attribute, text, dir, "fd");
+	return write_and_close(attribute, text, &refusal);
 }
 
 /* A name of the user's must not lead elsewhere. */
@@ -152,7 +164,7 @@ int luo_session_dir(const char *direction, const char *name, char dir[DIR_SIZE])
 	char bytes[NAME_MAX + 1];
 
 	if (!is_name(name))
-		return fail(EINVAL, "%s", full_path(direction, name));
+		return explain_session_name(direction, name);
 	unescape(name, bytes);
 	snprintf(dir, DIR_SIZE, "%s/%s", direction, bytes);
 	return STATUS_OK;
@@ -161,10 +173,17 @@ int luo_session_dir(const char *direction, const char *name, char dir[DIR_SIZE])
 /* @session is a directory. */
 int luo_token_dir(const char *session, const char *token, char dir[DIR_SIZE])
 {
-	if (!is_name(token) || token[strspn(token, "0123456789")])
-		return fail(EINVAL, "%s", full_path(session, token));
+	if (!is_name(token) || token[strspn(token, "0123456789")] || (*token == '0' && token[1]))
+		return explain_token(session, token);
 	snprintf(dir, DIR_SIZE, "%s/%s", session, token);
 	return STATUS_OK;
+}
+
+static int refuse_two(const char *name)
+{
+	complain(STATUS_FAILED, "%s: there are two, one for the next kernel and one of the previous",
+		 name);
+	return advise(STATUS_FAILED, SESSIONS "/%s or " INCOMING "/%s as the name", name, name);
 }
 
 /* A session of either direction; @name may say which: incoming/NAME, sessions/NAME. */
@@ -190,14 +209,13 @@ int luo_find_session(const char *name, char dir[DIR_SIZE])
 			if (!luo_exists(dir))
 				continue;
 			if (in)
-				return complain(STATUS_FAILED, "%s: there are two, say "
-						SESSIONS "/%s or " INCOMING "/%s",
-						name, name, name);
+				return refuse_two(name);
 			in = &directions[i];
 		}
 	}
 	return luo_session_dir(in ? *in : SESSIONS, name, dir) ?:
-	       luo_exists(dir) ? STATUS_OK : fail(ENOENT, "%s", full_path(dir, NULL));
+	       luo_exists(dir) ? STATUS_OK :
+	       explain(&(struct refusal){ REFUSED_OPEN, ENOENT, .dir = dir });
 }
 
 static int is_subdirectory(const struct dirent *entry)
@@ -217,7 +235,7 @@ int luo_list_status(void)
 static void list_failed(const char *dir, const char *name)
 {
 	if (errno != ENOENT && errno != ENODEV)
-		list_status = fail(errno, "%s", full_path(dir, name));
+		list_status = fail(errno, "%s", luo_path(dir, name));
 }
 
 /* A list of what @get makes of each directory in @dir */
@@ -229,7 +247,7 @@ static struct json_object *list_directories(const char *dir,
 	struct dirent **entries;
 	int nr, i;
 
-	nr = scandir(full_path(dir, NULL), &entries, is_subdirectory, versionsort);
+	nr = scandir(luo_path(dir, NULL), &entries, is_subdirectory, versionsort);
 	for (i = 0; i < nr; i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, entries[i]->d_name);
 		obj = get(path);

@@ -11,10 +11,10 @@
 const struct command commands[] = {
 	{ "session", "create", "NAME", "make a session for the next kernel",
 	  .func = cmd_session_create },
-	{ "session", "list", "", "list the sessions", .func = cmd_session_list },
+	{ "session", "list", "", "list the sessions", .func = cmd_session_list, .alias = "ls" },
 	{ "session", "show", "NAME", "show a session and its files", .func = cmd_session_show },
 	{ "session", "delete", "NAME", "give up a session, and unpreserve its files",
-	  .func = cmd_session_delete },
+	  .func = cmd_session_delete, .alias = "rm" },
 	{ "session", "finish", "NAME", "end an incoming session of which all was retrieved",
 	  .func = cmd_session_finish },
 	{ "session", "discard", "[NAME] [--all] [--yes]",
@@ -25,9 +25,10 @@ const struct command commands[] = {
 	{ "session", "release", "NAME", "bind a session to none", .func = cmd_session_release },
 	{ "fd", "preserve", "NAME TOKEN --fd N [--pid PID]", "preserve an open file",
 	  .func = cmd_fd_preserve },
-	{ "fd", "unpreserve", "NAME TOKEN", "unpreserve a file", .func = cmd_fd_unpreserve },
+	{ "fd", "unpreserve", "NAME TOKEN", "unpreserve a file", .func = cmd_fd_unpreserve,
+	  .alias = "rm" },
 	{ "fd", "list", "[NAME]", "list the files", .func = cmd_fd_list },
-	{ "fd", "retrieve", "NAME TOKEN [--fd N] -- COMMAND...",
+	{ "fd", "retrieve", "NAME TOKEN [--fd N] [--rewind] -- COMMAND...",
 	  "run a command with a file open as 3, or N", .func = cmd_fd_retrieve, .is_last = true },
 	{ "fd", "new", "[--fd N] [--size SIZE] -- COMMAND...",
 	  "run a command with a new file in memory open as 3, or N", .func = cmd_fd_new,
@@ -45,7 +46,9 @@ const struct command commands[] = {
 	{ "owner", "release", "", "let go of control", .func = cmd_owner_release },
 	{ NULL, "run", "-- COMMAND...", "run a command that has control until it ends",
 	  .func = cmd_run, .is_last = true },
-	{ NULL, "status", "", "show all there is", .func = cmd_status },
+	{ NULL, "status", "[NAME]", "show all there is, or a session", .func = cmd_status },
+	{ NULL, "why", "", "show what would keep a kexec from going through now",
+	  .func = cmd_why },
 	{ NULL, "monitor", "", "print each state that comes", .func = cmd_monitor },
 	{ NULL, "wait", "STATE [--timeout SECONDS]", "wait for a state", .func = cmd_wait },
 	{ NULL, "check",
@@ -61,50 +64,91 @@ const struct command commands[] = {
 	{ NULL, "batch", "FILE", "run the commands in a file, or on stdin (-)", .func = cmd_batch,
 	  .is_offline = true },
 	{ NULL, "version", "", "print the version", .func = cmd_version, .is_offline = true },
-	{ NULL, "help", "", "print this", .func = cmd_help, .is_offline = true },
-	{ NULL, "completion", "", "print what the completion for bash needs",
+	{ NULL, "help", "[OBJECT] [COMMAND] [--brief]", "print what there is, or what a command does",
+	  .func = cmd_help, .is_offline = true },
+	{ NULL, "completion", "SHELL", "print the completion for bash, zsh or fish",
 	  .func = cmd_completion, .is_offline = true },
 	{}
 };
 
-static const struct command *find_command(int argc, char **argv)
+bool is_object(const char *word)
+{
+	const struct command *command;
+
+	for (command = commands; command->name; command++)
+		if (command->object && !strcmp(command->object, word))
+			return true;
+	return false;
+}
+
+/* @object is NULL for a command that stands alone. */
+const struct command *find_command(const char *object, const char *name)
 {
 	const struct command *command;
 
 	for (command = commands; command->name; command++) {
-		if (!command->object) {
-			if (!strcmp(argv[0], command->name))
-				return command;
-		} else if (argc > 1 && !strcmp(argv[0], command->object) &&
-			   !strcmp(argv[1], command->name)) {
+		if (!object != !command->object || (object && strcmp(object, command->object)))
+			continue;
+		if (!strcmp(name, command->name) ||
+		    (command->alias && !strcmp(name, command->alias)))
 			return command;
-		}
 	}
 	return NULL;
 }
 
-int run_command(int argc, char **argv, bool in_batch)
+static int refuse_command(const char *object, const char *name)
 {
-	const struct command *command = find_command(argc, argv);
-	struct args args;
+	complain(STATUS_USAGE, "%s%s%s: no such command", object ?: "", object ? " " : "", name);
+	return advise(STATUS_USAGE, "luo-sh help%s%s", object ? " " : "", object ?: "");
+}
+
+/* What is behind the object, or the program, of which argv[0] is the last word */
+static int run_of_object(const char *object, int argc, char **argv, bool in_batch)
+{
+	const struct command *command;
+	struct args args = {};
 	int status, skip;
 
-	if (!command)
-		return complain(STATUS_USAGE, "%s%s%s: no such command, see luo-sh help", argv[0],
-				argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
-	if (in_batch && command->is_last)
-		return complain(STATUS_USAGE,
-				"%s: becomes another program, so nothing could follow it",
-				command->name);
+	status = args_begin(argc, argv, object ?: "", &skip);
+	if (status)
+		return status;
+	argc -= skip;
+	argv += skip;
+	if (argc > 1 && !object && is_object(argv[1]))
+		return run_of_object(argv[1], argc - 1, argv + 1, in_batch);
+	if (argc < 2) {
+		if (is_help)
+			return help(object, NULL);
+		if (is_version)
+			return cmd_version(NULL);
+		complain(STATUS_USAGE, "%s%sa command is missing", object ?: "",
+			 object ? ": " : "");
+		return advise(STATUS_USAGE, "luo-sh help%s%s", object ? " " : "", object ?: "");
+	}
 
-	skip = command->object ? 2 : 1;
-	status = args_parse(command, argc - skip, argv + skip, &args);
-	if (!status && !command->is_offline)
-		status = luo_supported();
-	if (!status)
-		status = command->func(&args) ?: luo_list_status();
+	command = find_command(object, argv[1]);
+	if (!command)
+		return refuse_command(object, argv[1]);
+	status = args_parse(command, argc - 1, argv + 1, &args);
+	if (!status && is_help)
+		status = help(object, command->name);
+	else if (!status && is_version)
+		status = cmd_version(NULL);
+	else if (!status && in_batch && command->is_last)
+		status = complain(STATUS_USAGE,
+				  "%s: becomes another program, so nothing could follow it",
+				  command_name(command));
+	else if (!status)
+		status = (command->is_offline ? STATUS_OK : luo_supported()) ?:
+			 command->func(&args) ?: luo_list_status();
 	args_free(&args);
 	return status;
+}
+
+/* argv[0] is the program. */
+int run_command(int argc, char **argv, bool in_batch)
+{
+	return run_of_object(NULL, argc, argv, in_batch);
 }
 
 /* What is opened must not get the number of a stream, or messages are written into it. */
@@ -121,32 +165,9 @@ static int open_streams(void)
 	return STATUS_OK;
 }
 
-static int run(int argc, char **argv)
-{
-	int i;
-
-	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
-		if (!strcmp(argv[i], "-j") || !strcmp(argv[i], "--json"))
-			out_format = OUT_JSON;
-		else if (!strcmp(argv[i], "-p") || !strcmp(argv[i], "--pretty"))
-			out_format = OUT_PRETTY;
-		else if (!strcmp(argv[i], "-h") || !strcmp(argv[i], "--help"))
-			return cmd_help(NULL);
-		else if (!strcmp(argv[i], "-V") || !strcmp(argv[i], "--version"))
-			return cmd_version(NULL);
-		else
-			return complain(STATUS_USAGE, "%s: no such option, see luo-sh help",
-					argv[i]);
-	}
-	if (i == argc)
-		return complain(STATUS_USAGE,
-				"usage: luo-sh [-j|-p] [OBJECT] COMMAND, see luo-sh help");
-	return run_command(argc - i, argv + i, false);
-}
-
 int main(int argc, char **argv)
 {
-	int status = open_streams() ?: run(argc, argv);
+	int status = open_streams() ?: run_command(argc, argv, false);
 
 	/* What was asked for is done only when it was said, too. */
 	if ((fflush(stdout) || ferror(stdout)) && !status)

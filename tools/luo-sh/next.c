@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <linux/kexec.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,6 +63,24 @@ static int choose_initrd(const struct args *args, struct next *next)
 	return STATUS_OK;
 }
 
+/* VERSION is no file, and none in /boot either: which are there? */
+static int refuse_version(const char *version)
+{
+	char found[512] = "";
+	glob_t files;
+	size_t i, len = 0;
+
+	complain(STATUS_FAILED, "%s: no such file, and no /boot/vmlinuz-%s", version, version);
+	if (!glob("/boot/vmlinuz-*", 0, NULL, &files)) {
+		for (i = 0; i < files.gl_pathc && len < sizeof(found); i++)
+			len += snprintf(found + len, sizeof(found) - len, "%s%s", i ? " " : "",
+					files.gl_pathv[i] + strlen("/boot/vmlinuz-"));
+		globfree(&files);
+	}
+	return *found ? advise(STATUS_FAILED, "one of those that are there: %s", found) :
+			STATUS_FAILED;
+}
+
 /*
  * Find and read what the words and options of a command name. next_close() has to
  * follow, whatever the status is.
@@ -73,6 +92,8 @@ int next_open(const struct args *args, struct next *next)
 
 	*next = (struct next){ .has_cmdline = cmdline_is_given(args) };
 	is_version = find_version(args->words[0], next);
+	if (!is_version && !strchr(args->words[0], '/') && access(args->words[0], F_OK))
+		return refuse_version(args->words[0]);
 	status = is_version ? STATUS_OK : copy_path(next->path, args->words[0]);
 	status = status ?: cmdline_choose(args, next->cmdline) ?: choose_initrd(args, next) ?:
 		 image_open(&next->image, next->path);

@@ -16,7 +16,11 @@
 #include "luo-sh.h"
 
 enum out_format out_format;
+bool is_quiet, is_verbose;
 char error_prefix[ERROR_PREFIX_SIZE];
+
+/* Where errors go instead of stderr, see capture_errors() */
+static struct json_object *captured;
 
 static const int json_flags[] = {
 	[OUT_JSON] = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
@@ -213,13 +217,44 @@ void out(struct json_object *obj)
 	fflush(stdout);
 }
 
-static void print_error(int err, const char *format, va_list args)
+/* Add what would be an error to the list that takes them. */
+static void capture_line(const char *key, const char *text)
 {
-	fprintf(stderr, "luo-sh: %s", error_prefix);
-	vfprintf(stderr, format, args);
-	if (err)
-		fprintf(stderr, ": %s (%s)", strerror(err), strerrorname_np(err) ?: "?");
-	fputc('\n', stderr);
+	size_t nr = json_object_array_length(captured);
+
+	if (!strcmp(key, "try") && nr)
+		json_object_object_add(json_object_array_get_idx(captured, nr - 1), key,
+				       json_object_new_string(text));
+	else
+		json_object_array_add(captured, new_object(key, json_object_new_string(text)));
+}
+
+/*
+ * Have errors added to @list, as objects with "what" and maybe "try", until this is called
+ * with NULL.
+ */
+void capture_errors(struct json_object *list)
+{
+	captured = list;
+}
+
+static void print_line(const char *key, int err, const char *cause, const char *format,
+		       va_list args)
+{
+	char text[1024];
+	size_t len;
+
+	len = vsnprintf(text, sizeof(text), format, args);
+	if (err && len < sizeof(text))
+		len += snprintf(text + len, sizeof(text) - len, ": %s (%s)", strerror(err),
+				strerrorname_np(err) ?: "?");
+	if (*cause && len < sizeof(text))
+		snprintf(text + len, sizeof(text) - len, ": %s", cause);
+	if (captured)
+		capture_line(key, text);
+	else
+		fprintf(stderr, "luo-sh: %s%s%s\n", error_prefix,
+			strcmp(key, "what") ? "try: " : "", text);
 }
 
 /* Say on one line what is wrong. */
@@ -228,20 +263,39 @@ int complain(enum status status, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	print_error(0, format, args);
+	print_line("what", 0, "", format, args);
 	va_end(args);
 	return status;
 }
 
-/* Say on one line what failed, mostly a path, and why. */
-int fail(int err, const char *format, ...)
+/* Say on the line after an error what to do about it. Returns @status, that of the error. */
+int advise(int status, const char *format, ...)
 {
 	va_list args;
 
+	if (is_quiet)
+		return status;
 	va_start(args, format);
-	print_error(err, format, args);
+	print_line("try", 0, "", format, args);
 	va_end(args);
+	return status;
+}
 
+/* Say what is no error, but good to know. */
+void note(const char *format, ...)
+{
+	va_list args;
+
+	if (is_quiet)
+		return;
+	va_start(args, format);
+	print_line("what", 0, "", format, args);
+	va_end(args);
+}
+
+/* The exit status for an errno */
+static enum status status_of(int err)
+{
 	switch (err) {
 	case EBUSY:
 		return STATUS_BUSY;
@@ -251,6 +305,52 @@ int fail(int err, const char *format, ...)
 	default:
 		return STATUS_FAILED;
 	}
+}
+
+/* Say on one line what failed, mostly a path, and why. */
+int fail(int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	print_line("what", err, "", format, args);
+	va_end(args);
+	return status_of(err);
+}
+
+/* As fail(), with the cause, as far as it is known: "" is none. */
+int fail_because(int err, const char *cause, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	print_line("what", err, cause, format, args);
+	va_end(args);
+	return status_of(err);
+}
+
+/*
+ * Say what was done to a session or file, @dir being its directory or NULL: as JSON, or as
+ * text when that was asked for.
+ */
+int did(const char *what, const char *dir)
+{
+	const char *name = dir ? strchr(dir, '/') + 1 : "", *token = strchr(name, '/');
+	struct json_object *obj;
+
+	if (out_format == OUT_TEXT) {
+		if (is_verbose)
+			fprintf(stderr, "luo-sh: %s%s%s\n", what, *name ? " " : "", name);
+		return STATUS_OK;
+	}
+	obj = new_object("did", json_object_new_string(what));
+	if (*name)
+		json_object_object_add(obj, "session", json_object_new_string_len(name, token ?
+				       token - name : (int)strlen(name)));
+	if (token)
+		json_object_object_add(obj, "token", json_object_new_string(token + 1));
+	out(obj);
+	return STATUS_OK;
 }
 
 /* How much of what takes long is done, for who looks at a terminal */
@@ -263,7 +363,7 @@ static struct {
 
 void progress_begin(const char *what, uint64_t total)
 {
-	if (!isatty(STDERR_FILENO))
+	if (is_quiet || !isatty(STDERR_FILENO))
 		return;
 	progress.what = what;
 	progress.total = total;

@@ -25,14 +25,16 @@ int cmd_session_claim(const struct args *args)
 {
 	char dir[DIR_SIZE];
 
-	return luo_find_session(args->words[0], dir) ?: set_owner(dir, args_option(args, "pid"));
+	return luo_find_session(args->words[0], dir) ?: set_owner(dir, args_option(args, "pid")) ?:
+	       did("claimed", dir);
 }
 
 int cmd_session_release(const struct args *args)
 {
 	char dir[DIR_SIZE];
 
-	return luo_find_session(args->words[0], dir) ?: luo_write("none\n", dir, "owner");
+	return luo_find_session(args->words[0], dir) ?: luo_write("none\n", dir, "owner") ?:
+	       did("released", dir);
 }
 
 int cmd_owner_show(const struct args *args)
@@ -48,13 +50,13 @@ int cmd_owner_show(const struct args *args)
 
 int cmd_owner_take(const struct args *args)
 {
-	return set_owner(NULL, args_option(args, "pid"));
+	return set_owner(NULL, args_option(args, "pid")) ?: did("took control", NULL);
 }
 
 int cmd_owner_release(const struct args *args)
 {
 	(void)args;
-	return luo_write("none\n", NULL, "owner");
+	return luo_write("none\n", NULL, "owner") ?: did("released control", NULL);
 }
 
 /* What owns live update goes on owning it over an execve(2), and until it exits. */

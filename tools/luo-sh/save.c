@@ -110,7 +110,7 @@ int cmd_save(const struct args *args)
 			luo_remove_dir(dir);
 	}
 	close(memory);
-	return status;
+	return status ?: did("saved", dir);
 }
 
 int cmd_restore(const struct args *args)
@@ -123,7 +123,7 @@ int cmd_restore(const struct args *args)
 	if (status)
 		return status;
 	if (!luo_exists(dir))
-		return fail(ENOENT, "%s/%s", LUO_DIR, dir);
+		return explain(&(struct refusal){ REFUSED_OPEN, ENOENT, .dir = dir });
 	saved = find_saved(dir);
 	if (!saved || !last_of(saved))
 		status = luo_list_status() ?:
@@ -135,5 +135,5 @@ int cmd_restore(const struct args *args)
 		return status;
 	status = archive_unpack(fd, args->words[1]);
 	close(fd);
-	return status;
+	return status ?: did("restored", dir);
 }

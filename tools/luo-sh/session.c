@@ -10,7 +10,8 @@ int cmd_session_create(const struct args *args)
 {
 	char dir[DIR_SIZE];
 
-	return luo_session_dir(SESSIONS, args->words[0], dir) ?: luo_make_dir(dir, NULL);
+	return luo_session_dir(SESSIONS, args->words[0], dir) ?: luo_make_dir(dir, NULL) ?:
+	       did("created", dir);
 }
 
 /* Both directions, without the files */
@@ -73,7 +74,7 @@ static int delete_session(const char *dir)
 		status = luo_token_dir(dir, name, token) ?: luo_remove_dir(token);
 	}
 	json_object_put(session);
-	return status ?: luo_remove_dir(dir);
+	return status ?: luo_remove_dir(dir) ?: did("deleted", dir);
 }
 
 int cmd_session_delete(const struct args *args)
@@ -83,21 +84,22 @@ int cmd_session_delete(const struct args *args)
 	return luo_session_dir(SESSIONS, args->words[0], dir) ?: delete_session(dir);
 }
 
-static int finish(const char *name, const char *how)
+static int finish(const char *name)
 {
 	char dir[DIR_SIZE];
 
-	return luo_session_dir(INCOMING, name, dir) ?: luo_write(how, dir, "finish");
+	return luo_session_dir(INCOMING, name, dir) ?: luo_write("1\n", dir, "finish") ?:
+	       did("finished", dir);
 }
 
 int cmd_session_finish(const struct args *args)
 {
-	return finish(args->words[0], "1\n");
+	return finish(args->words[0]);
 }
 
 static int discard_session(const char *dir)
 {
-	return luo_write("discard\n", dir, "finish");
+	return luo_write("discard\n", dir, "finish") ?: did("discarded", dir);
 }
 
 /* Have @func see to each session of a direction. Goes on behind one that fails. */
@@ -152,9 +154,13 @@ static int discard_all(bool is_asked)
 int cmd_session_discard(const struct args *args)
 {
 	bool is_all = args_option(args, "all");
+	char dir[DIR_SIZE];
 
-	if (is_all != !args->nr)
-		return complain(STATUS_USAGE, "discard: either NAME or --all");
-	return is_all ? discard_all(!args_option(args, "yes")) :
-			finish(args->words[0], "discard\n");
+	if (is_all != !args->nr) {
+		complain(STATUS_USAGE, "session discard: either NAME or --all");
+		return advise(STATUS_USAGE, "luo-sh session list");
+	}
+	if (is_all)
+		return discard_all(!args_option(args, "yes"));
+	return luo_session_dir(INCOMING, args->words[0], dir) ?: discard_session(dir);
 }

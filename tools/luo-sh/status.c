@@ -2,6 +2,7 @@
 /* What live update is about, and waiting for that to change */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <math.h>
 #include <poll.h>
@@ -13,16 +14,79 @@
 
 #include "luo-sh.h"
 
+/* Leave those out that are called otherwise. */
+static void keep_named(struct json_object *sessions, const char *name)
+{
+	size_t i;
+
+	for (i = json_object_array_length(sessions); i; i--)
+		if (strcmp(get_string(json_object_array_get_idx(sessions, i - 1), "name"), name))
+			json_object_array_del_idx(sessions, i - 1, 1);
+}
+
+/* Count the sessions that the next kernel is handed, and their files. */
+static void count(struct json_object *sessions, uint64_t *nr_sessions, uint64_t *nr_files)
+{
+	struct json_object *session;
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(sessions); i++) {
+		session = json_object_array_get_idx(sessions, i);
+		if (!strcmp(get_string(session, "state"), "abandoned"))
+			continue;
+		(*nr_sessions)++;
+		*nr_files += json_object_get_uint64(json_object_object_get(session, "files"));
+	}
+}
+
+/* What a kexec would do, and what a reboot */
+static void describe_next(struct json_object *obj, char *text, size_t size)
+{
+	uint64_t sessions = 0, files = 0;
+
+	count(json_object_object_get(obj, SESSIONS), &sessions, &files);
+	count(json_object_object_get(obj, INCOMING), &sessions, &files);
+	if (files)
+		snprintf(text, size,
+			 "a kexec hands over %" PRIu64 " file%s of %" PRIu64 " session%s in %s; a reboot loses %s",
+			 files, files == 1 ? "" : "s", sessions, sessions == 1 ? "" : "s",
+			 get_string(obj, "abi"), files == 1 ? "it" : "them");
+	else
+		snprintf(text, size, "a kexec hands over %s; a reboot loses nothing",
+			 sessions ? "sessions without a file" : "nothing");
+}
+
 int cmd_status(const struct args *args)
 {
+	const char *name = args->nr ? args->words[0] : NULL, *bare;
 	/* The state first: who has read it finds all sessions. */
 	struct json_object *obj = luo_root();
+	char dir[DIR_SIZE], next[256];
+	int status;
 
-	(void)args;
 	json_object_object_add(obj, SESSIONS, luo_sessions(SESSIONS));
 	json_object_object_add(obj, INCOMING, luo_sessions(INCOMING));
 	json_object_object_add(obj, "lost", luo_lost());
-	out(obj);
+	describe_next(obj, next, sizeof(next));
+	if (name) {
+		status = luo_session_dir(SESSIONS, name, dir);
+		if (!status && !luo_exists(dir))
+			status = luo_find_session(name, dir);
+		if (status) {
+			json_object_put(obj);
+			return status;
+		}
+		bare = strchr(dir, '/') + 1;
+		keep_named(json_object_object_get(obj, SESSIONS), bare);
+		keep_named(json_object_object_get(obj, INCOMING), bare);
+	}
+	if (out_format == OUT_TEXT) {
+		out(obj);
+		puts(next);
+	} else {
+		json_object_object_add(obj, "next", json_object_new_string(next));
+		out(obj);
+	}
 	return STATUS_OK;
 }
 
@@ -99,15 +163,16 @@ int cmd_wait(const struct args *args)
 
 	for (i = 0; i < ARRAY_SIZE(states) && strcmp(states[i].name, args->words[0]); i++)
 		;
-	if (i == ARRAY_SIZE(states))
-		return complain(STATUS_USAGE,
-				"wait %s: the states are normal, updated, frozen, outgoing, empty",
-				args->words[0]);
+	if (i == ARRAY_SIZE(states)) {
+		complain(STATUS_USAGE, "wait %s: no such state", args->words[0]);
+		return advise(STATUS_USAGE, "normal, updated, frozen, outgoing or empty");
+	}
 	if (timeout) {
 		seconds = strtod(timeout, &end);
-		if (end == timeout || *end || !(seconds >= 0))
-			return complain(STATUS_USAGE, "--timeout %s: not a number of seconds",
-					timeout);
+		if (end == timeout || *end || !(seconds >= 0)) {
+			complain(STATUS_USAGE, "--timeout %s: not a number of seconds", timeout);
+			return advise(STATUS_USAGE, "--timeout 30, or 0.5");
+		}
 		deadline = now() + seconds;
 	}
 	return follow(states[i].path, deadline, states[i].func, args->words[0]);

@@ -3,11 +3,11 @@
 #
 # What is known of luo-sh's commands, and a look at what they print.
 
-# luo_sh_commands: make of "luo-sh completion" on stdin, the table of its commands, a line for each command that
+# luo_sh_commands: make of "luo-sh help --brief" on stdin, the table of its commands, a line for each command that
 # needs the kernel's support, with its arguments.
 luo_sh_commands() {
 	sed -E '/^(help|version|completion|batch|dump|fd new)/d
-		s/ \[[^]]*\](\.\.\.)?//g; s/\.\.\.//; s/--fd N/--fd 1/; s/STATE/normal/; s|IMAGE|/boot/vmlinuz-next|'
+		s/ \[[^]]*\](\.\.\.)?//g; s/\.\.\.//; s/--fd N/--fd 1/; s/SHELL/bash/; s/STATE/normal/; s|IMAGE|/boot/vmlinuz-next|'
 }
 
 # json FILTER WANT: what jq makes of the output.

@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# bash completion for luo-sh. What there is to complete, luo-sh's own table of
-# commands says: "session show NAME". Words that are neither of its own nor
-# names are completed as bash does by itself.
+# bash completion for luo-sh, as "luo-sh completion bash" prints it, with the
+# table of commands in it: "session show NAME". Words that are neither of the
+# table nor names are completed as bash does by itself.
+
+_luo_sh_commands='@commands@'
 
 _luo_sh() {
 	local luo=/sys/kernel/config/liveupdate cur=${COMP_WORDS[COMP_CWORD]}
-	local typed="${COMP_WORDS[*]:1:COMP_CWORD-1} " line word
+	local typed='' line word
 	local -a words=()
 
-	# Options that stand before the command
-	while [[ $typed == -* ]]; do
-		typed=${typed#* }
+	# Options that every command takes stand anywhere.
+	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+		case $word in
+		-[hjpqvV]* | --help | --json | --pretty | --quiet | --verbose | --version) ;;
+		*) typed+="$word " ;;
+		esac
 	done
-	[[ $typed != ' ' ]] || typed=
 
 	while read -r line; do
 		line+=' '
@@ -24,13 +28,19 @@ _luo_sh() {
 			words+=("${line%% *}")
 		elif [[ $line =~ ^([a-z]+\ )+ && $typed == "${BASH_REMATCH[0]}"* ]]; then
 			# What its synopsis has
-			mapfile -t words < <(grep -o -e '--[a-z][a-z-]*' <<<"$line")
-			[[ ${line//[][]/} != *' NAME '* ]] ||
+			while [[ $line =~ (--[a-z][a-z-]*)(.*) ]]; do
+				words+=("${BASH_REMATCH[1]}")
+				line="${line%%"${BASH_REMATCH[0]}"} ${BASH_REMATCH[2]}"
+			done
+			line=" ${line//[][]/} "
+			[[ $line != *' NAME '* ]] ||
 				mapfile -t -O ${#words[@]} words < <(cd $luo 2>/dev/null && compgen -G '*/*/')
 			[[ $line != *' STATE '* ]] || words+=(normal updated frozen outgoing empty)
+			[[ $line != *' SHELL '* ]] || words+=(bash zsh fish)
+			[[ $line != *' OBJECT '* ]] || words+=(session fd owner)
 		fi
-	done < <(luo-sh completion 2>/dev/null)
-	[[ -n $typed || $cur != -* ]] || words+=(--json --pretty --help --version)
+	done <<<"$_luo_sh_commands"
+	[[ $cur != -* ]] || words+=(--help --json --pretty --quiet --verbose --version)
 
 	COMPREPLY=()
 	for word in "${words[@]}"; do

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Loaded when luo-sh is completed for the first time: luo-sh has the completion
+# with its own commands.
+luo-sh completion fish | source
