@@ -440,6 +440,135 @@ luo-sh: /tmp/batch:6: try: luo-sh session show 'it\"s', or another name"
 	assert_line 'wait STATE [--timeout SECONDS]'
 }
 
+@test "options that every command takes stand anywhere, and names that are short for others do the same" {
+	luo_run <<-'END'
+		luo-sh session create s
+		for command in '-j session list' 'session -j list' 'session list -j' 'session list --json' '-qj session -v ls'; do
+			expect '{"sessions":[{"name":"s","state":"open","owner":"none","files":0,"size":0}],"incoming":[],"version":1}' \
+				luo-sh $command
+		done
+		# Not behind "--", where it is a name
+		rc=0
+		luo-sh session show -- -j 2>/dev/null || rc=$?
+		((rc == 1))
+		luo-sh fd new -- luo-sh fd preserve s 3 --fd 3 2>/dev/null
+		expect "$(luo-sh fd list s)" luo-sh fd ls s
+		luo-sh fd rm s 3
+		shows sessions/s files=0
+		luo-sh session rm s
+		expect '' ls sessions
+	END
+}
+
+@test "each command says what it did, as text or JSON, when that is asked for" {
+	luo_run <<-'END'
+		luo-sh -v session create s >/tmp/out 2>/tmp/said
+		expect '' cat /tmp/out
+		expect 'luo-sh: created s' cat /tmp/said
+		expect '{"did":"claimed","session":"s","version":1}' luo-sh session claim s -j
+		expect '{"did":"released","session":"s","version":1}' luo-sh session release s -j
+		echo x >/tmp/file
+		expect '{"did":"saved","session":"s","token":"7","version":1}' luo-sh fd save s 7 /tmp/file -j
+		expect '{"did":"unpreserved","session":"s","token":"7","version":1}' luo-sh -j fd rm s 7
+		expect '{"did":"saved","session":"s","version":1}' luo-sh save /run s -j
+		expect '{"did":"took control","version":1}' luo-sh owner take -j
+		expect '{"did":"released control","version":1}' luo-sh owner release -j
+		# Who preserves an empty file is told so, but for who wants to hear nothing.
+		luo-sh fd new -- luo-sh fd preserve s 3 --fd 3 2>/tmp/said
+		expect 'luo-sh: s/3: the file is empty, and its size is fixed while it is preserved
+		luo-sh: try: truncate -s SIZE, or write to it, before it is preserved' cat /tmp/said
+		luo-sh fd new -- luo-sh fd preserve s 4 --fd 3 -q 2>/tmp/said
+		expect '' cat /tmp/said
+		rc=0
+		luo-sh session create s --quiet 2>/tmp/said || rc=$?
+		((rc == 1))
+		expect "luo-sh: $LUO/sessions/s: File exists (EEXIST): there is a session of that name" cat /tmp/said
+		# The options of a line in a batch are its own.
+		printf '%s\n' 'session rm s -j' 'session create t' 'session rm t' >/tmp/batch
+		expect '{"did":"deleted","session":"s","version":1}' luo-sh batch /tmp/batch
+	END
+}
+
+@test "help is there for all, for an object and for a command, which has each option" {
+	luo_run <<-'END'
+		expect "$(luo-sh help session)" luo-sh session --help
+		expect "$(luo-sh help session)" luo-sh -h session
+		expect "$(luo-sh help session create)" luo-sh session create --help
+		expect "$(luo-sh help session create)" luo-sh session -h create x y z
+		luo-sh help session | grep -qx '  session list'
+		while read -r command; do
+			words=${command%%[A-Z[-]*}
+			text=$'\n'$(luo-sh help $words)$'\n'
+			[[ $text == $'\n'"usage: luo-sh $command"$'\n'* ]]
+			while [[ $command =~ --[a-z][a-z-]*(\ [A-Z]+)? ]]; do
+				[[ $text == *$'\n'"  ${BASH_REMATCH[0]}"$'\n'* ]]
+				command=${command#*"${BASH_REMATCH[0]}"}
+			done
+		done < <(luo-sh help --brief)
+		luo-sh -j help fd | jq -r '.commands[].command' | paste -sd , >/tmp/said
+		expect 'fd preserve,fd unpreserve,fd list,fd retrieve,fd new,fd save,fd restore' cat /tmp/said
+	END
+}
+
+@test "why says that nothing is in the way, or all that is, and leaves everything as it was" {
+	expect_kernel_line 'luo: s/9: freeze: EIO'
+	luo_run <<-'END'
+		expect 'nothing is in the way of a kexec; no image is loaded, luo-sh kexec VERSION loads one' luo-sh why
+		expect '{"blocked":false,"loaded":false,"reasons":[],"version":1}' luo-sh why -j
+		luo-hold preserve sessions/s/% 2 memfd,size=4K,seed=1 >/dev/null
+		luo-kexec -l
+		expect 'nothing is in the way of a kexec; an image is loaded' luo-sh why
+		shows . prepare=none
+		echo 1 >prepare
+		luo-sh why >/dev/null
+		shows . prepare=ready
+		echo 0 >prepare
+		# What the handler of a file refuses, with an image and without
+		mkdir sessions/s/9
+		exec 5<>/dev/liveupdate-test
+		echo self:5 >sessions/s/9/fd
+		for image in 'an image is loaded' 'no image is loaded, luo-sh kexec VERSION loads one'; do
+			rc=0
+			echo 1 >$TESTDEV/fail_check
+			luo-sh why >/tmp/said || rc=$?
+			echo 0 >$TESTDEV/fail_check
+			((rc == 1))
+			grep -q 'prepare: ' /tmp/said
+			expect "a kexec would fail; $image" tail -n 1 /tmp/said
+			kexec -u
+		done
+		luo_end
+	END
+}
+
+@test "status tells of one session alone, and ends with what a kexec and a reboot would do" {
+	luo_run <<-'END'
+		expect 'a kexec hands over nothing; a reboot loses nothing' bash -c 'luo-sh status | tail -n 1'
+		mkdir sessions/{s,t}
+		expect 'a kexec hands over sessions without a file; a reboot loses nothing' bash -c 'luo-sh status | tail -n 1'
+		luo-hold preserve sessions/s/1 1 memfd,size=4K,seed=1 >/dev/null
+		luo-sh status s | tail -n 3 >/tmp/said
+		expect '  s:  state open  owner none  files 1  size 4096
+		    1:  state preserved  compatible memfd-v3  size 4096
+		a kexec hands over 1 file of 2 sessions in luo-v1; a reboot loses it' cat /tmp/said
+		expect '"t","a kexec hands over 1 file of 2 sessions in luo-v1; a reboot loses it"' \
+			bash -c "luo-sh status t -j | jq -c '[.sessions[].name, .next]' | tr -d '[]'"
+		luo_end
+	END
+}
+
+@test "a retrieved file is where its position was, or at its start when that is asked for" {
+	luo_run <<-'END'
+		luo-sh fd new -- bash -c 'echo hello >&3; luo-sh session create s; luo-sh fd preserve s 1 --fd 3'
+	END
+	vm_kexec
+	luo_run <<-'END'
+		expect '' luo-sh fd retrieve s 1 -- bash -c 'cat <&3'
+		expect hello luo-sh fd retrieve s 1 --rewind --fd 5 -- bash -c 'cat <&5'
+		luo-sh session finish s
+	END
+}
+
 @test "without the kernel's support each command says so" {
 	guest_stop
 	guest_start -a liveupdate=off

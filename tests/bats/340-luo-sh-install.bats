@@ -38,12 +38,14 @@ page() {
 644 usr/lib/systemd/system/luo-save.service
 644 usr/lib/tmpfiles.d/luo-sh.conf
 644 usr/share/bash-completion/completions/luo-sh
+644 usr/share/fish/vendor_completions.d/luo-sh.fish
 644 usr/share/man/man8/luo-sh-dump.8.gz
 644 usr/share/man/man8/luo-sh-fd.8.gz
 644 usr/share/man/man8/luo-sh-kexec.8.gz
 644 usr/share/man/man8/luo-sh-owner.8.gz
 644 usr/share/man/man8/luo-sh-session.8.gz
 644 usr/share/man/man8/luo-sh.8.gz
+644 usr/share/zsh/vendor-completions/_luo-sh
 755 usr/lib/systemd/system-shutdown/luo-sh
 755 usr/libexec/luo-sh/luo-guard
 755 usr/libexec/luo-sh/luo-restore
@@ -64,15 +66,13 @@ page() {
 
 @test "each command is in a manual page as the program has it" {
 	synopses=$(for file in "$DEST"/usr/share/man/man8/*; do page "$(basename "$file" .8.gz)"; done |
-		sed -nE 's/^ +luo-sh (\[-j\|-p\] )?//p')
+		sed -nE 's/^ +luo-sh //p')
 	while read -r line; do
-		# For the completion alone
-		[[ $line != completion ]] || continue
 		grep -qxF -e "${line% }" <<<"$synopses" || {
 			echo "in no manual page: $line"
 			return 1
 		}
-	done < <(luo-sh completion)
+	done < <(luo-sh help --brief)
 }
 
 # completes WANT WORD…: what the last word, which may be empty, can become
@@ -86,16 +86,42 @@ completes() {
 @test "the completion knows what the program does" {
 	# shellcheck source=/dev/null
 	. "$DEST/usr/share/bash-completion/completions/luo-sh"
-	completes "$(luo-sh completion | cut -d ' ' -f 1 | sort -u | paste -sd ' ')" ''
-	completes '--help --json --pretty --version' -
+	completes "$(luo-sh help --brief | cut -d ' ' -f 1 | sort -u | paste -sd ' ')" ''
+	completes '--help --json --pretty --quiet --verbose --version' -
 	completes 'save session status' s
-	completes 'claim create delete discard finish list release show' session ''
-	completes 'release' --json session r
+	completes 'claim create delete discard finish list ls release rm show' session ''
+	completes 'release rm' --json session r
+	completes 'release rm' session -q r
 	completes '--timeout empty frozen normal outgoing updated' wait ''
-	completes '--fd --pid' fd preserve vm1 42 --
+	completes '--fd --help --json --pid --pretty --quiet --verbose --version' fd preserve vm1 42 --
 	completes '--reuse-cmdline' kexec /boot/vmlinuz --initrd x --re
 	completes '' fd retrieve vm1 42 -- ca
+	completes 'bash fish zsh' completion ''
+	completes '--brief fd owner session' help ''
 	complete -p luo-sh
+}
+
+@test "the completions for zsh and fish know it, too" {
+	mkdir "$BATS_TEST_TMPDIR/empty"
+	run fish -c 'source '"$DEST"'/usr/share/fish/vendor_completions.d/luo-sh.fish
+		cd "$BATS_TEST_TMPDIR/empty"
+		complete -C "luo-sh session r"; complete -C "luo-sh -q fd un"; complete -C "luo-sh wait -q n"
+		complete -C "luo-sh fd preserve vm1 42 --f"; complete -C "luo-sh completion z"'
+	assert_output $'release\nrm\nunpreserve\nnormal\n--fd\nzsh'
+	# What zsh has is seen through what adds the words.
+	run zsh -fc 'fpath=('"$DEST"'/usr/share/zsh/vendor-completions $fpath)
+		compdef() { : }
+		compadd() { print -r -- ${(P)2} }
+		_files() { print files }
+		try() { words=("$@") CURRENT=$# PREFIX=$@[-1]; _luo_sh; }
+		source <(luo-sh completion zsh)
+		try luo-sh session "" ; try luo-sh -q fd ""; try luo-sh wait ""; try luo-sh completion ""; try luo-sh save --j'
+	assert_output 'create list ls show delete rm finish discard claim release
+preserve unpreserve rm list ls retrieve new save restore
+normal updated frozen outgoing empty --timeout
+bash zsh fish
+files
+--help --json --pretty --quiet --verbose --version'
 }
 
 # machine: a tree that looks like live update's and can be written, for the commands that follow. Nobody else sees it.
@@ -175,6 +201,8 @@ in_order() {
 	in_order '
 		for how in "" -j -p; do
 			luo-sh $how status
+			luo-sh $how status a
+			luo-sh $how why
 			luo-sh $how session list
 			luo-sh $how session show a
 			luo-sh $how fd list
@@ -184,8 +212,8 @@ in_order() {
 			luo-sh $how kexec "$VM_BUILD/$ARCH_IMAGE" --initrd /etc/hostname \
 				--cmdline "liveupdate=on kho=on" --dry-run
 		done
-		luo-sh help
-		luo-sh completion
+		luo-sh help; luo-sh help fd; luo-sh help fd retrieve; luo-sh -j help; luo-sh help x; luo-sh help --brief
+		luo-sh completion bash; luo-sh completion zsh; luo-sh completion fish; luo-sh completion x; luo-sh session --help
 		luo-sh session create x; luo-sh session create x; luo-sh session create x y; luo-sh session delete x
 		luo-sh session show b; luo-sh session show nobody; luo-sh session delete nobody
 		luo-sh session finish c; luo-sh session discard c; luo-sh session claim c --pid $$; luo-sh session release c
@@ -231,7 +259,7 @@ in_order() {
 		[[ ! $line =~ ^($endless)$ ]] || continue
 		words=$(grep -oE '^[a-z]+( [a-z]+)?' <<<"$line")
 		assert_line --regexp "^0: luo-sh (-[jp] )?$words( |$)"
-	done < <(luo-sh completion)
+	done < <(luo-sh help --brief)
 	assert_line --regexp '^ +7:  compatible memfd-v2  data 0x5000$'
 	assert_line '0: luo-sh -p status'
 	assert_line '0: luo-sh -j kexec '"$VM_BUILD/$ARCH_IMAGE"' --initrd /etc/hostname --cmdline liveupdate=on kho=on --dry-run'
@@ -255,7 +283,7 @@ in_order() {
 
 @test "on a kernel that knows nothing of live update each command says so" {
 	[[ ! -e /sys/kernel/liveupdate ]] || skip 'this machine has live update'
-	mapfile -t commands < <(luo-sh completion | luo_sh_commands)
+	mapfile -t commands < <(luo-sh help --brief | luo_sh_commands)
 	((${#commands[@]} > 20))
 	for command in "${commands[@]}"; do
 		# shellcheck disable=SC2086  # a command with its arguments

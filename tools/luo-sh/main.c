@@ -27,7 +27,7 @@ const struct command commands[] = {
 	  .func = cmd_fd_preserve },
 	{ "fd", "unpreserve", "NAME TOKEN", "unpreserve a file", .func = cmd_fd_unpreserve,
 	  .alias = "rm" },
-	{ "fd", "list", "[NAME]", "list the files", .func = cmd_fd_list },
+	{ "fd", "list", "[NAME]", "list the files", .func = cmd_fd_list, .alias = "ls" },
 	{ "fd", "retrieve", "NAME TOKEN [--fd N] [--rewind] -- COMMAND...",
 	  "run a command with a file open as 3, or N", .func = cmd_fd_retrieve, .is_last = true },
 	{ "fd", "new", "[--fd N] [--size SIZE] -- COMMAND...",

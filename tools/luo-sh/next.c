@@ -70,7 +70,7 @@ static int refuse_version(const char *version)
 	glob_t files;
 	size_t i, len = 0;
 
-	complain(STATUS_FAILED, "%s: no such file, and no /boot/vmlinuz-%s", version, version);
+	fail_because(ENOENT, "nor is it a version in /boot", "%s", version);
 	if (!glob("/boot/vmlinuz-*", 0, NULL, &files)) {
 		for (i = 0; i < files.gl_pathc && len < sizeof(found); i++)
 			len += snprintf(found + len, sizeof(found) - len, "%s%s", i ? " " : "",

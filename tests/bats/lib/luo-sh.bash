@@ -10,6 +10,12 @@ luo_sh_commands() {
 		s/ \[[^]]*\](\.\.\.)?//g; s/\.\.\.//; s/--fd N/--fd 1/; s/SHELL/bash/; s/STATE/normal/; s|IMAGE|/boot/vmlinuz-next|'
 }
 
+# said LINE…: that is what luo-sh has on stderr, but for what it says to try.
+said() {
+	# shellcheck disable=SC2154  # run and vm_run set it
+	assert_equal "$(sed '/^luo-sh: try: /d' <<<"$stderr")" "$(printf 'luo-sh: %s\n' "$@")"
+}
+
 # json FILTER WANT: what jq makes of the output.
 # shellcheck disable=SC2154  # run and vm_run set it
 json() {
