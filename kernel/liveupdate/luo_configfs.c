@@ -40,6 +40,7 @@
 #include "luo_session.h"
 #include "luo_state.h"
 #include "luo_text.h"
+#include "luo_timeline.h"
 
 static struct config_group luo_sessions_group;
 static struct config_group luo_incoming_group;
@@ -760,6 +761,13 @@ static ssize_t luo_root_lost_read(struct config_item *item, void *buffer, size_t
 }
 CONFIGFS_BIN_ATTR_RO(luo_root_, lost, NULL, 0);
 
+static ssize_t luo_root_timeline_show(struct config_item *item, char *page)
+{
+	luo_wait_for_incoming();
+	return luo_timeline_emit(page);
+}
+CONFIGFS_ATTR_RO(luo_root_, timeline);
+
 static struct configfs_attribute *luo_root_attrs[] = {
 	&luo_root_attr_owner,
 	&luo_root_attr_state,
@@ -770,6 +778,7 @@ static struct configfs_attribute *luo_root_attrs[] = {
 	&luo_root_attr_freeze_timeout_ms,
 	&luo_root_attr_on_error,
 	&luo_root_attr_prepare,
+	&luo_root_attr_timeline,
 	NULL
 };
 

@@ -1043,6 +1043,7 @@ void luo_file_mark_retrieved(struct luo_file *lf)
 		guard(mutex)(&lf->set->lock);
 		lf->set->nr_retrieved++;
 	}
+	liveupdate_phase(LIVEUPDATE_PHASE_RETRIEVED);
 	luo_note_change(lf->set->error.name, &lf->token, "retrieve");
 }
 

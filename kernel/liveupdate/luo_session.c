@@ -523,7 +523,7 @@ static bool luo_sessions_try_freeze(struct list_head *lost)
  *
  * What depends on a file that is left behind is, too: its handler's freeze() fails then.
  *
- * Context: the reboot path, the gate closed, between luo_lost_begin() and luo_lost_end().
+ * Context: the reboot path, the gate closed, after luo_lost_begin().
  */
 void luo_sessions_freeze_or_drop(void)
 {
@@ -596,8 +596,10 @@ int luo_session_finish(struct luo_session *session, bool discard)
 
 	luo_notify(LUO_SESSION_GONE, session);
 	luo_note_change(session->name, NULL, "finish");
-	if (!READ_ONCE(luo_incoming.nr))
+	if (!READ_ONCE(luo_incoming.nr)) {
+		liveupdate_phase(LIVEUPDATE_PHASE_FINISHED);
 		luo_notify(LUO_STATE_CHANGED, NULL);
+	}
 	luo_session_put(session);
 	return 0;
 }

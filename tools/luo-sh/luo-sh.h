@@ -173,6 +173,9 @@ int cmd_status(const struct args *args);
 int cmd_wait(const struct args *args);
 int cmd_monitor(const struct args *args);
 
+/* timeline.c */
+int cmd_timeline(const struct args *args);
+
 /* check.c */
 int cmd_check(const struct args *args);
 

@@ -18,10 +18,13 @@
  *   / {
  *       compatible = "luo-notes-v1";
  *       lost = <u64 physical address>;
+ *       timeline = <struct luo_timeline_ser>;
  *   };
  *
  * ``lost`` is the first block of a chain, as include/linux/kho/abi/block.h has it, of
  * struct luo_lost_ser; there is none when nothing was lost.
+ *
+ * ``timeline`` tells when the phases of the old kernel began. It is aligned to 4 bytes.
  */
 
 /* The name of the KHO subtree */
@@ -29,6 +32,7 @@
 
 #define LUO_NOTES_COMPATIBLE		"luo-notes-v1"
 #define LUO_NOTES_PROP_LOST		"lost"
+#define LUO_NOTES_PROP_TIMELINE		"timeline"
 
 /**
  * struct luo_lost_ser - a file that was not handed over
@@ -45,5 +49,15 @@ struct luo_lost_ser {
 	u32 err;
 	u32 reserved;
 } __packed;
+
+/**
+ * struct luo_timeline_ser - when the old kernel's phases of a live update began
+ * @khz:   ticks of the clock in a millisecond, 0 when the clock is not stable
+ * @ticks: the clock at each phase: enum liveupdate_phase, requested, frozen and jump
+ */
+struct luo_timeline_ser {
+	u64 khz;
+	u64 ticks[3];
+};
 
 #endif /* _LINUX_KHO_ABI_LUO_NOTES_H */
