@@ -41,7 +41,8 @@ load lib/luo
 644 sessions/s/owner
 644 sessions/s/prepare
 444 sessions/s/state
-444 state'
+444 state
+444 timeline'
 }
 
 @test "a session and a token come and go" {

@@ -38,7 +38,7 @@ setup_file() {
 	vm_run -t 90 'install -m 644 -t /etc/systemd/system /boot/examples/systemd/*.service /boot/session.service
 		install -t /usr/local/lib /boot/examples/systemd/remember
 		systemctl daemon-reload
-		systemctl enable --now luo-restore luo-save remember diary session'
+		systemctl enable --now luo-restore luo-save luo-timeline remember diary session'
 }
 
 # systemd_kexec: as an administrator does it.
@@ -62,6 +62,8 @@ systemd_kexec() {
 		assert_output "$boots"
 		vm_run 'cat /run/said'
 		assert_line checked
+		vm_run -t 60 'until journalctl -b -u luo-timeline -o cat | grep finished; do sleep 0.1; done
+			journalctl -b -u luo-timeline -o cat | grep -c "ms.*#"'
 	done
 	vm_run 'systemctl disable --now --quiet remember session diary
 		systemctl clean --what=fdstore remember session
