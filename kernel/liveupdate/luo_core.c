@@ -22,6 +22,7 @@
 #include "luo_abi.h"
 #include "luo_buf.h"
 #include "luo_core.h"
+#include "luo_label.h"
 #include "luo_lost.h"
 #include "luo_notes.h"
 #include "luo_session.h"
@@ -126,13 +127,14 @@ early_initcall(luo_find_handover);
 /* Nothing of the notes is needed for the hand-over. */
 static void luo_read_notes(void)
 {
-	int err = luo_notes_restore(), lost_err;
+	int err = luo_notes_restore(), lost, labels;
 
 	if (err == -ENOENT)
 		return;
 	if (!err) {
-		lost_err = luo_lost_restore();
-		err = luo_timeline_restore() ?: lost_err;
+		lost = luo_lost_restore();
+		labels = luo_label_restore(luo_sessions_restore_label);
+		err = luo_timeline_restore() ?: lost ?: labels;
 		luo_notes_forget(!err);
 	}
 	if (err)
@@ -216,6 +218,9 @@ static void luo_serialize_notes(void)
 		return;
 	luo_notes_begin();
 	luo_lost_serialize();
+	luo_label_begin();
+	luo_sessions_tell_labels();
+	luo_label_serialize();
 	luo_timeline_serialize();
 	luo_notes_end();
 }

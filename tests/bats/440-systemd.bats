@@ -62,8 +62,6 @@ systemd_kexec() {
 		assert_output "$boots"
 		vm_run 'cat /run/said'
 		assert_line checked
-		vm_run -t 60 'until journalctl -b -u luo-timeline -o cat | grep finished; do sleep 0.1; done
-			journalctl -b -u luo-timeline -o cat | grep -c "ms.*#"'
 	done
 	vm_run 'systemctl disable --now --quiet remember session diary
 		systemctl clean --what=fdstore remember session
@@ -116,6 +114,9 @@ needs() {
 		luo-hold retrieve incoming/s/1 1 memfd,size=64K,seed=1 >/dev/null
 		luo-sh session finish s
 	END
+	# The state is normal now.
+	vm_run -t 60 'until journalctl -b -u luo-timeline -o cat | grep -q finished; do sleep 0.1; done
+		journalctl -b -u luo-timeline -o cat | grep -q "ms.*#"'
 	vm_run -t 60 'until ! systemd-inhibit --list --no-legend | grep -q luo-sh; do sleep 0.1; done; systemctl disable --now luo-guard'
 }
 

@@ -46,6 +46,7 @@ static void list_add_tail(struct list_head *entry, struct list_head *head)
 /* A u64 is no long long here. */
 #pragma clang diagnostic ignored "-Wformat"
 #include "../../kernel/liveupdate/luo_notes.c"
+#include "../../kernel/liveupdate/luo_label.c"
 #include "../../kernel/liveupdate/luo_lost.c"
 #include "../../kernel/liveupdate/luo_timeline.c"
 
@@ -80,6 +81,13 @@ void luo_format_name(const char *name, char *text)
 	strcpy(text, name);
 }
 
+static void look_at_label(const struct luo_label_ser *ser)
+{
+	assert(strnlen(ser->session, sizeof(ser->session)) < sizeof(ser->session));
+	assert(strnlen(ser->text, sizeof(ser->text)) < sizeof(ser->text));
+	assert(ser->has_token <= 1);
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct list_head *entry;
@@ -92,7 +100,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	if (!nr_memory)
 		return 0;
 	if (!luo_notes_restore())
-		luo_notes_forget(!luo_lost_restore() && !luo_timeline_restore());
+		luo_notes_forget(!luo_lost_restore() && !luo_label_restore(look_at_label) &&
+				 !luo_timeline_restore());
 	assert(luo_timeline_emit(page) < (ssize_t)sizeof(page));
 
 	/* What is shown is as large as it was said to be. */
