@@ -250,9 +250,38 @@ struct liveupdate_flb {
 	struct luo_flb_private __private private;
 };
 
+/**
+ * enum liveupdate_phase - phases of a live update, in the order in which they begin
+ * @LIVEUPDATE_PHASE_REQUESTED: reboot(2) was called
+ * @LIVEUPDATE_PHASE_FROZEN:    nothing that is handed over changes any more
+ * @LIVEUPDATE_PHASE_JUMP:      devices are shut down, the old kernel leaves
+ * @LIVEUPDATE_PHASE_ENTRY:     the new kernel looks at its command line
+ * @LIVEUPDATE_PHASE_MEMORY:    it can allocate memory
+ * @LIVEUPDATE_PHASE_READ:      it has read the hand-over
+ * @LIVEUPDATE_PHASE_INIT:      it starts init
+ * @LIVEUPDATE_PHASE_RETRIEVED: the first file was retrieved
+ * @LIVEUPDATE_PHASE_FINISHED:  the last session was finished
+ * @LIVEUPDATE_NR_OLD_PHASES:   number of those that are the old kernel's
+ * @LIVEUPDATE_NR_PHASES:       number of all
+ */
+enum liveupdate_phase {
+	LIVEUPDATE_PHASE_REQUESTED,
+	LIVEUPDATE_PHASE_FROZEN,
+	LIVEUPDATE_PHASE_JUMP,
+	LIVEUPDATE_PHASE_ENTRY,
+	LIVEUPDATE_NR_OLD_PHASES = LIVEUPDATE_PHASE_ENTRY,
+	LIVEUPDATE_PHASE_MEMORY,
+	LIVEUPDATE_PHASE_READ,
+	LIVEUPDATE_PHASE_INIT,
+	LIVEUPDATE_PHASE_RETRIEVED,
+	LIVEUPDATE_PHASE_FINISHED,
+	LIVEUPDATE_NR_PHASES
+};
+
 #ifdef CONFIG_LIVEUPDATE
 
 bool liveupdate_enabled(void);
+void liveupdate_phase(enum liveupdate_phase phase);
 int liveupdate_reboot(void);
 void liveupdate_forget_image(const struct kimage *image);
 void *liveupdate_preserved_data(u64 phys, u64 size);
@@ -281,6 +310,10 @@ void liveupdate_flb_put_outgoing(struct liveupdate_flb *flb);
 static inline bool liveupdate_enabled(void)
 {
 	return false;
+}
+
+static inline void liveupdate_phase(enum liveupdate_phase phase)
+{
 }
 
 static inline int liveupdate_reboot(void)

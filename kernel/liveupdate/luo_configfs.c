@@ -35,11 +35,13 @@
 #include "luo_configfs_dirs.h"
 #include "luo_core.h"
 #include "luo_handler.h"
+#include "luo_label.h"
 #include "luo_lost.h"
 #include "luo_pidfd.h"
 #include "luo_session.h"
 #include "luo_state.h"
 #include "luo_text.h"
+#include "luo_timeline.h"
 
 static struct config_group luo_sessions_group;
 static struct config_group luo_incoming_group;
@@ -150,7 +152,19 @@ static ssize_t luo_session_last_error_show(struct config_item *item, char *page)
 }
 CONFIGFS_ATTR_RO(luo_session_, last_error);
 
+static ssize_t luo_session_label_show(struct config_item *item, char *page)
+{
+	luo_wait_for_incoming();
+	return luo_label_emit(&to_luo_session(item)->files.label, page);
+}
+
 /* Attributes that tokens have in both directions */
+
+static ssize_t luo_file_label_show(struct config_item *item, char *page)
+{
+	luo_wait_for_incoming();
+	return luo_label_emit(&to_luo_file(item)->label, page);
+}
 
 static ssize_t luo_file_compatible_show(struct config_item *item, char *page)
 {
@@ -210,9 +224,27 @@ static ssize_t luo_outgoing_file_state_show(struct config_item *item, char *page
 }
 CONFIGFS_ATTR_RO(luo_outgoing_file_, state);
 
+static ssize_t luo_outgoing_file_label_show(struct config_item *item, char *page)
+{
+	return luo_file_label_show(item, page);
+}
+
+static ssize_t luo_outgoing_file_label_store(struct config_item *item, const char *page,
+					     size_t count)
+{
+	struct luo_file *lf = to_luo_file(item);
+	struct luo_act act __cleanup(luo_act_end) = { };
+	size_t len = luo_line_length(page, count);
+
+	return luo_label_check(page, len) ?: luo_act_begin(&act, &luo_session_of(lf)->owner) ?:
+	       luo_file_label(lf, page, len) ?: count;
+}
+CONFIGFS_ATTR(luo_outgoing_file_, label);
+
 static struct configfs_attribute *luo_outgoing_file_attrs[] = {
 	&luo_outgoing_file_attr_fd,
 	&luo_outgoing_file_attr_state,
+	&luo_outgoing_file_attr_label,
 	&luo_file_attr_compatible,
 	&luo_file_attr_size,
 	NULL
@@ -307,6 +339,23 @@ static ssize_t luo_outgoing_session_prepare_store(struct config_item *item, cons
 }
 CONFIGFS_ATTR(luo_outgoing_session_, prepare);
 
+static ssize_t luo_outgoing_session_label_show(struct config_item *item, char *page)
+{
+	return luo_session_label_show(item, page);
+}
+
+static ssize_t luo_outgoing_session_label_store(struct config_item *item, const char *page,
+						size_t count)
+{
+	struct luo_session *session = to_luo_session(item);
+	struct luo_act act __cleanup(luo_act_end) = { };
+	size_t len = luo_line_length(page, count);
+
+	return luo_label_check(page, len) ?: luo_act_begin(&act, &session->owner) ?:
+	       luo_session_label(session, page, len) ?: count;
+}
+CONFIGFS_ATTR(luo_outgoing_session_, label);
+
 static struct configfs_attribute *luo_outgoing_session_attrs[] = {
 	&luo_session_attr_owner,
 	&luo_outgoing_session_attr_state,
@@ -314,6 +363,7 @@ static struct configfs_attribute *luo_outgoing_session_attrs[] = {
 	&luo_session_attr_last_error,
 	&luo_outgoing_session_attr_limit,
 	&luo_outgoing_session_attr_prepare,
+	&luo_outgoing_session_attr_label,
 	NULL
 };
 
@@ -535,9 +585,12 @@ static ssize_t luo_incoming_file_state_show(struct config_item *item, char *page
 }
 CONFIGFS_ATTR_RO(luo_incoming_file_, state);
 
+CONFIGFS_ATTR_RO(luo_file_, label);
+
 static struct configfs_attribute *luo_incoming_file_attrs[] = {
 	&luo_incoming_file_attr_fd,
 	&luo_incoming_file_attr_state,
+	&luo_file_attr_label,
 	&luo_file_attr_compatible,
 	&luo_file_attr_size,
 	NULL
@@ -592,6 +645,8 @@ static ssize_t luo_incoming_session_finish_store(struct config_item *item,
 }
 CONFIGFS_ATTR_WO(luo_incoming_session_, finish);
 
+CONFIGFS_ATTR_RO(luo_session_, label);
+
 static struct configfs_attribute *luo_incoming_session_attrs[] = {
 	&luo_session_attr_owner,
 	&luo_incoming_session_attr_state,
@@ -599,6 +654,7 @@ static struct configfs_attribute *luo_incoming_session_attrs[] = {
 	&luo_session_attr_last_error,
 	&luo_incoming_session_attr_retrieved,
 	&luo_incoming_session_attr_finish,
+	&luo_session_attr_label,
 	NULL
 };
 
@@ -760,6 +816,13 @@ static ssize_t luo_root_lost_read(struct config_item *item, void *buffer, size_t
 }
 CONFIGFS_BIN_ATTR_RO(luo_root_, lost, NULL, 0);
 
+static ssize_t luo_root_timeline_show(struct config_item *item, char *page)
+{
+	luo_wait_for_incoming();
+	return luo_timeline_emit(page);
+}
+CONFIGFS_ATTR_RO(luo_root_, timeline);
+
 static struct configfs_attribute *luo_root_attrs[] = {
 	&luo_root_attr_owner,
 	&luo_root_attr_state,
@@ -770,6 +833,7 @@ static struct configfs_attribute *luo_root_attrs[] = {
 	&luo_root_attr_freeze_timeout_ms,
 	&luo_root_attr_on_error,
 	&luo_root_attr_prepare,
+	&luo_root_attr_timeline,
 	NULL
 };
 

@@ -22,9 +22,12 @@
 #include "luo_abi.h"
 #include "luo_buf.h"
 #include "luo_core.h"
+#include "luo_label.h"
 #include "luo_lost.h"
+#include "luo_notes.h"
 #include "luo_session.h"
 #include "luo_state.h"
+#include "luo_timeline.h"
 
 /* The previous kernel's hand-over, if there is one: its format and its root */
 static const struct luo_abi *luo_abi_in;
@@ -121,6 +124,23 @@ static int __init luo_find_handover(void)
 }
 early_initcall(luo_find_handover);
 
+/* Nothing of the notes is needed for the hand-over. */
+static void luo_read_notes(void)
+{
+	int err = luo_notes_restore(), lost, labels;
+
+	if (err == -ENOENT)
+		return;
+	if (!err) {
+		lost = luo_lost_restore();
+		labels = luo_label_restore(luo_sessions_restore_label);
+		err = luo_timeline_restore() ?: lost ?: labels;
+		luo_notes_forget(!err);
+	}
+	if (err)
+		luo_set_last_error(NULL, NULL, "notes of the hand-over", err);
+}
+
 /* Reading takes time with the number of files; the boot need not wait for it. */
 static void luo_read_handover(struct work_struct *work)
 {
@@ -128,7 +148,8 @@ static void luo_read_handover(struct work_struct *work)
 		luo_restore_sessions(luo_abi_in, luo_blob_in);
 		luo_buf_free(luo_blob_in);
 	}
-	luo_lost_restore();
+	luo_read_notes();
+	liveupdate_phase(LIVEUPDATE_PHASE_READ);
 	luo_notify(LUO_STATE_CHANGED, NULL);
 }
 
@@ -137,8 +158,10 @@ static DECLARE_WORK(luo_read_work, luo_read_handover);
 /* After the front ends, which are initialised as devices are. */
 static int __init luo_start_reading(void)
 {
-	if (liveupdate_enabled())
-		queue_work(system_dfl_wq, &luo_read_work);
+	if (!liveupdate_enabled())
+		return 0;
+	luo_notes_publish();
+	queue_work(system_dfl_wq, &luo_read_work);
 	return 0;
 }
 late_initcall(luo_start_reading);
@@ -186,8 +209,20 @@ static int luo_freeze_sessions(bool drop)
 	if (!drop)
 		return luo_sessions_freeze();
 	luo_sessions_freeze_or_drop();
-	luo_lost_end();
 	return 0;
+}
+
+static void luo_serialize_notes(void)
+{
+	if (!luo_notes_exist())
+		return;
+	luo_notes_begin();
+	luo_lost_serialize();
+	luo_label_begin();
+	luo_sessions_tell_labels();
+	luo_label_serialize();
+	luo_timeline_serialize();
+	luo_notes_end();
 }
 
 static int luo_freeze(void)
@@ -197,10 +232,13 @@ static int luo_freeze(void)
 
 	if (!err) {
 		err = luo_check_image() ?: luo_freeze_sessions(drop);
-		if (err)
+		if (err) {
 			luo_gate_undo();
-		else
+		} else {
 			luo_serialize();
+			liveupdate_phase(LIVEUPDATE_PHASE_FROZEN);
+			luo_serialize_notes();
+		}
 		luo_gate_open(!err);
 	}
 	if (err)
@@ -311,6 +349,7 @@ int liveupdate_reboot(void)
 	if (!liveupdate_enabled())
 		return 0;
 
+	liveupdate_phase(LIVEUPDATE_PHASE_REQUESTED);
 	err = luo_freeze();
 	if (!err)
 		luo_notify(LUO_STATE_CHANGED, NULL);

@@ -25,6 +25,7 @@
 #include "luo_file.h"
 #include "luo_flb.h"
 #include "luo_handler.h"
+#include "luo_label.h"
 #include "luo_lost.h"
 #include "luo_op.h"
 #include "luo_state.h"
@@ -181,6 +182,7 @@ static void luo_file_free(struct kref *ref)
 {
 	struct luo_file *lf = container_of(ref, struct luo_file, ref);
 
+	luo_label_set(&lf->label, NULL, 0);
 	mutex_destroy(&lf->lock);
 	kfree(lf);
 }
@@ -251,6 +253,49 @@ struct luo_file *luo_file_add(struct luo_file_set *set, u64 token)
 	if (busy)
 		return ERR_PTR(busy);
 	return luo_file_new(set, token);
+}
+
+/**
+ * luo_file_label() - set, change or remove the label of a token
+ * @lf:   the file of an outgoing session
+ * @text: the label, which luo_label_check() takes
+ * @len:  its length, 0 to remove the label
+ *
+ * Context: process context.
+ * Return: 0; or, and then nothing was changed:
+ * * -EBUSY: the reboot is under way
+ * * -EINTR: the caller is being killed
+ * * -ENOMEM
+ */
+int luo_file_label(struct luo_file *lf, const char *text, size_t len)
+{
+	int err;
+
+	CLASS(luo_op, busy)(LUO_KILLABLE);
+	if (busy)
+		return busy;
+	err = luo_label_set(&lf->label, text, len);
+	/* A token that is given up may outlive its set. */
+	if (!err && !RB_EMPTY_NODE(&lf->token_node))
+		luo_note_change(lf->set->error.name, &lf->token, "label");
+	return err;
+}
+
+/**
+ * luo_file_set_tell_labels() - serialize the labels of a set and its files
+ * @set: the set of a session
+ *
+ * Context: the reboot path, the gate closed, between luo_label_begin() and
+ *          luo_label_serialize().
+ */
+void luo_file_set_tell_labels(struct luo_file_set *set)
+{
+	struct luo_file *lf;
+
+	lockdep_assert_held_write(&luo_gate);
+	luo_label_tell(set->error.name, NULL, set->label);
+	luo_for_each_file(lf, set)
+		luo_label_tell(set->error.name, &lf->token, lf->label);
 }
 
 /**
@@ -1054,6 +1099,7 @@ void luo_file_mark_retrieved(struct luo_file *lf)
 		guard(mutex)(&lf->set->lock);
 		lf->set->nr_retrieved++;
 	}
+	liveupdate_phase(LIVEUPDATE_PHASE_RETRIEVED);
 	luo_note_change(lf->set->error.name, &lf->token, "retrieve");
 }
 
@@ -1547,6 +1593,7 @@ void luo_file_set_destroy(struct luo_file_set *set)
 
 	rbtree_postorder_for_each_entry_safe(lf, next, &set->tokens, token_node)
 		luo_file_put(lf);
+	luo_label_set(&set->label, NULL, 0);
 	mutex_destroy(&set->lock);
 	mutex_destroy(&set->retrieve_lock);
 }

@@ -38,6 +38,7 @@ enum luo_set_state {
  *                 hand-over alone; NULL for all others
  * @buffer:        where each hand-over format serializes the files to
  * @error:         what failed last
+ * @label:         the session's, see luo_label_set()
  */
 struct luo_file_set {
 	struct mutex retrieve_lock;	/* see above */
@@ -55,6 +56,7 @@ struct luo_file_set {
 	const struct luo_file_set *carries;
 	void *buffer[LUO_NR_ABIS];
 	struct luo_error error;
+	char *label;
 };
 
 /**
@@ -95,6 +97,7 @@ enum luo_file_state {
  * @err:        why the last attempt to retrieve it failed
  * @size:       bytes that it counts for in its set's @limit, under the set's @lock
  * @lost:       why the reboot leaves it behind, 0 unless it does; with the gate closed
+ * @label:      see luo_label_set()
  * @called:     its handler is called in an operation, and may wait for a user
  * @retrieving: its handler is called to retrieve it; under the set's @retrieve_lock
  */
@@ -116,6 +119,7 @@ struct luo_file {
 	int err;
 	int lost;
 	u64 size;
+	char *label;
 	bool called;
 	bool retrieving;
 };
@@ -126,6 +130,7 @@ struct luo_file {
 void luo_file_set_init(struct luo_file_set *set, const char *name, bool is_incoming);
 void luo_file_set_destroy(struct luo_file_set *set);
 void luo_file_set_arrive(struct luo_file_set *set);
+void luo_file_set_tell_labels(struct luo_file_set *set);
 void luo_file_set_limit(struct luo_file_set *set, u64 limit);
 void luo_file_set_unpreserve(struct luo_file_set *set);
 void luo_file_set_abandon(struct luo_file_set *set);
@@ -148,6 +153,7 @@ bool luo_file_set_stalled(struct luo_file_set *set);
 u64 luo_files_nr_outgoing(void);
 struct luo_file *luo_file_find(struct luo_file_set *set, u64 token);
 struct luo_file *luo_file_add(struct luo_file_set *set, u64 token);
+int luo_file_label(struct luo_file *lf, const char *text, size_t len);
 struct luo_file *luo_file_add_preserved(struct luo_file_set *set, u64 token, struct file *file);
 int luo_file_add_incoming(struct luo_file_set *set, u64 token, const char *compatible, u64 data);
 int luo_file_remove(struct luo_file *lf, bool killable);

@@ -12,11 +12,10 @@
 
 #include <linux/atomic.h>
 #include <linux/cleanup.h>
+#include <linux/err.h>
 #include <linux/errno.h>
-#include <linux/kexec_handover.h>
 #include <linux/kho/abi/luo_notes.h>
 #include <linux/kho_block.h>
-#include <linux/libfdt.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
@@ -25,6 +24,7 @@
 
 #include "luo_buf.h"
 #include "luo_lost.h"
+#include "luo_notes.h"
 #include "luo_state.h"
 #include "luo_text.h"
 
@@ -34,10 +34,7 @@ static bool luo_lost_drop;
 /* How many files could be lost, those of incoming sessions among them */
 static atomic64_t luo_lost_nr_files;
 
-/* The root that KHO has, NULL while it has none */
-void *luo_lost_root;
-
-/* Protects what there is room in: the root and records */
+/* Protects the room for records */
 static DEFINE_MUTEX(luo_lost_lock);
 static struct kho_block_set luo_lost_blocks =
 	KHO_BLOCK_SET_INIT(luo_lost_blocks, sizeof(struct luo_lost_ser));
@@ -55,64 +52,13 @@ struct luo_lost {
 
 static LIST_HEAD(luo_lost_list);
 
-/* What it says fits in a page, and nothing is allocated for it. */
-static int luo_lost_write_root(void *fdt)
-{
-	u64 phys = kho_block_set_head_pa(&luo_lost_blocks);
-	int err;
-
-	err = fdt_create(fdt, PAGE_SIZE) ?:
-	      fdt_finish_reservemap(fdt) ?:
-	      fdt_begin_node(fdt, "") ?:
-	      fdt_property_string(fdt, "compatible", LUO_NOTES_COMPATIBLE) ?:
-	      (phys ? fdt_property(fdt, LUO_NOTES_PROP_LOST, &phys, sizeof(phys)) : 0) ?:
-	      fdt_end_node(fdt) ?:
-	      fdt_finish(fdt);
-	return err ? -EINVAL : 0;
-}
-
-static int luo_lost_publish(void)
-{
-	void *root = NULL;
-	int err;
-
-	err = luo_buf_resize(&root, PAGE_SIZE);
-	if (err)
-		return err;
-	err = luo_lost_write_root(root) ?:
-	      kho_add_subtree(LUO_NOTES_KHO_ENTRY_NAME, root, PAGE_SIZE);
-	if (err)
-		luo_buf_resize(&root, 0);
-	else
-		luo_lost_root = root;
-	return err;
-}
-
-static void luo_lost_free(void)
-{
-	lockdep_assert_held(&luo_lost_lock);
-	if (luo_lost_root) {
-		kho_remove_subtree(luo_lost_root);
-		luo_buf_resize(&luo_lost_root, 0);
-	}
-	kho_block_set_destroy(&luo_lost_blocks);
-}
-
 /* Have room to tell of all files; or as much as before, and -ENOMEM. */
 static int luo_lost_resize(void)
 {
-	u64 nr = atomic64_read(&luo_lost_nr_files);
-	int err;
-
 	lockdep_assert_held(&luo_lost_lock);
-	if (!nr)
-		return 0;
-	err = kho_block_set_grow(&luo_lost_blocks, nr);
-	if (!err && !luo_lost_root)
-		err = luo_lost_publish();
-	if (err && !luo_lost_root)
-		luo_lost_free();
-	return err;
+	if (!luo_notes_exist())
+		return -ENOMEM;
+	return kho_block_set_grow(&luo_lost_blocks, atomic64_read(&luo_lost_nr_files));
 }
 
 /**
@@ -138,7 +84,7 @@ int luo_lost_set_drop(bool drop)
 		err = luo_lost_resize();
 	if (!drop || err) {
 		WRITE_ONCE(luo_lost_drop, false);
-		luo_lost_free();
+		kho_block_set_destroy(&luo_lost_blocks);
 	}
 	return err;
 }
@@ -186,7 +132,7 @@ void luo_lost_unreserve(u64 nr)
 		return;
 	guard(mutex)(&luo_lost_lock);
 	if (!atomic64_read(&luo_lost_nr_files) && !luo_lost_telling)
-		luo_lost_free();
+		kho_block_set_destroy(&luo_lost_blocks);
 }
 
 /**
@@ -253,19 +199,25 @@ void luo_lost_tell(const char *session, u64 token, const char *compatible, int e
 }
 
 /**
- * luo_lost_end() - all that is lost was told, which nothing takes back any more
+ * luo_lost_serialize() - add a note of all that is lost, which nothing takes back any more
  *
- * Context: the reboot path, the gate closed.
+ * Context: the reboot path, the gate closed, between luo_notes_begin() and luo_notes_end().
  */
-void luo_lost_end(void)
+void luo_lost_serialize(void)
 {
+	u64 phys;
+	void *note;
+
 	guard(mutex)(&luo_lost_lock);
+	if (!luo_lost_nr_told)
+		return;
 	/* The chain has no empty blocks. */
 	kho_block_set_shrink(&luo_lost_blocks, luo_lost_nr_told);
-	if (luo_lost_root)
-		WARN_ON_ONCE(luo_lost_write_root(luo_lost_root));
-	if (luo_lost_nr_told)
-		pr_warn("%llu files are left behind\n", luo_lost_nr_told);
+	phys = kho_block_set_head_pa(&luo_lost_blocks);
+	note = luo_notes_add(LUO_NOTES_PROP_LOST, sizeof(phys));
+	if (note)
+		memcpy(note, &phys, sizeof(phys));
+	pr_warn("%llu files are left behind\n", luo_lost_nr_told);
 }
 
 static int luo_lost_restore_file(const void *entry, void *arg)
@@ -285,54 +237,27 @@ static int luo_lost_restore_file(const void *entry, void *arg)
 	return 0;
 }
 
-/* Where the first of what was lost is, 0 when there is none. */
-static int luo_lost_find(const void *fdt, size_t size, u64 *phys)
-{
-	const void *prop;
-	int len;
-
-	*phys = 0;
-	if (size < FDT_V17_SIZE || fdt_check_header(fdt) || fdt_totalsize(fdt) > size)
-		return -EINVAL;
-	if (fdt_node_check_compatible(fdt, 0, LUO_NOTES_COMPATIBLE))
-		return -EPROTONOSUPPORT;
-	prop = fdt_getprop(fdt, 0, LUO_NOTES_PROP_LOST, &len);
-	if (!prop)
-		return 0;
-	if (len != sizeof(*phys))
-		return -EINVAL;
-	memcpy(phys, prop, sizeof(*phys));
-	return 0;
-}
-
 /**
  * luo_lost_restore() - read what the previous kernel left behind
  *
  * What is damaged of that is reported, left out, and left reserved.
  *
- * Context: process context, once, at boot.
+ * Context: process context, once, at boot, with the previous kernel's notes.
+ * Return: 0, or a negative errno.
  */
-void luo_lost_restore(void)
+int luo_lost_restore(void)
 {
-	phys_addr_t root;
-	size_t size;
+	const void *note = luo_notes_get(LUO_NOTES_PROP_LOST, sizeof(u64));
 	u64 phys, nr = 0;
-	void *fdt;
 	int err;
 
-	if (kho_retrieve_subtree(LUO_NOTES_KHO_ENTRY_NAME, &root, &size))
-		return;
-	fdt = luo_buf_take(root, size);
-	err = fdt ? luo_lost_find(fdt, size, &phys) : -EFAULT;
-	if (!err)
-		err = luo_buf_each(phys, sizeof(struct luo_lost_ser), luo_lost_restore_file, NULL,
-				   &nr);
-	if (err)
-		luo_set_last_error(NULL, NULL, "notes of the hand-over", err);
-	else
-		luo_buf_free(fdt);
+	if (IS_ERR_OR_NULL(note))
+		return PTR_ERR_OR_ZERO(note);
+	memcpy(&phys, note, sizeof(phys));
+	err = luo_buf_each(phys, sizeof(struct luo_lost_ser), luo_lost_restore_file, NULL, &nr);
 	if (nr)
 		pr_warn("the previous kernel left %llu files behind\n", nr);
+	return err;
 }
 
 /**

@@ -523,7 +523,7 @@ static bool luo_sessions_try_freeze(struct list_head *lost)
  *
  * What depends on a file that is left behind is, too: its handler's freeze() fails then.
  *
- * Context: the reboot path, the gate closed, between luo_lost_begin() and luo_lost_end().
+ * Context: the reboot path, the gate closed, after luo_lost_begin().
  */
 void luo_sessions_freeze_or_drop(void)
 {
@@ -563,6 +563,78 @@ void luo_sessions_tell_stalled(void)
 		luo_set_last_error(NULL, NULL, "operation under way", -EBUSY);
 }
 
+/**
+ * luo_session_label() - set, change or remove the label of a session
+ * @session: the outgoing session
+ * @text:    the label, which luo_label_check() takes
+ * @len:     its length, 0 to remove the label
+ *
+ * Context: process context.
+ * Return: 0; or, and then nothing was changed:
+ * * -EBUSY: the reboot is under way
+ * * -EINTR: the caller is being killed
+ * * -ENOMEM
+ */
+int luo_session_label(struct luo_session *session, const char *text, size_t len)
+{
+	int err;
+
+	CLASS(luo_op, busy)(LUO_KILLABLE);
+	if (busy)
+		return busy;
+	err = luo_label_set(&session->files.label, text, len);
+	if (!err)
+		luo_note_change(session->name, NULL, "label");
+	return err;
+}
+
+/**
+ * luo_sessions_tell_labels() - serialize the labels of all sessions that are handed over
+ *
+ * Those that are carried on have theirs as incoming sessions.
+ *
+ * Context: the reboot path, the gate closed, between luo_label_begin() and
+ *          luo_label_serialize().
+ */
+void luo_sessions_tell_labels(void)
+{
+	struct luo_session *session;
+
+	lockdep_assert_held_write(&luo_gate);
+	luo_for_each_session(session, &luo_outgoing) {
+		if (session->files.state != LUO_SET_ABANDONED && !session->files.carries)
+			luo_file_set_tell_labels(&session->files);
+	}
+	luo_for_each_session(session, &luo_incoming)
+		luo_file_set_tell_labels(&session->files);
+}
+
+/**
+ * luo_sessions_restore_label() - give a label that was handed over to its session or file
+ * @ser: the label; nothing is done when the session or the file did not come
+ *
+ * Context: process context, once for each, at boot, when all sessions have been restored.
+ */
+void luo_sessions_restore_label(const struct luo_label_ser *ser)
+{
+	struct luo_session *session = luo_session_find(ser->session, &luo_incoming);
+	struct luo_file *lf = NULL;
+	int err = 0;
+
+	if (!session)
+		return;
+	if (ser->has_token)
+		lf = luo_file_find(&session->files, ser->token);
+	if (lf || !ser->has_token)
+		err = luo_label_set(lf ? &lf->label : &session->files.label, ser->text,
+				    strlen(ser->text));
+	if (err)
+		luo_set_last_error(&session->files.error, lf ? &lf->token : NULL, "label", err);
+	if (lf)
+		luo_file_put(lf);
+	luo_session_put(session);
+}
+
 static int luo_session_finish_op(struct luo_session *session, bool discard)
 {
 	int err;
@@ -596,8 +668,10 @@ int luo_session_finish(struct luo_session *session, bool discard)
 
 	luo_notify(LUO_SESSION_GONE, session);
 	luo_note_change(session->name, NULL, "finish");
-	if (!READ_ONCE(luo_incoming.nr))
+	if (!READ_ONCE(luo_incoming.nr)) {
+		liveupdate_phase(LIVEUPDATE_PHASE_FINISHED);
 		luo_notify(LUO_STATE_CHANGED, NULL);
+	}
 	luo_session_put(session);
 	return 0;
 }

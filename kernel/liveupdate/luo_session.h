@@ -11,6 +11,7 @@
 #include <linux/rbtree.h>
 #include <linux/types.h>
 #include "luo_file.h"
+#include "luo_label.h"
 #include "luo_owner.h"
 
 /**
@@ -78,5 +79,8 @@ int luo_session_prepare(struct luo_session *session);
 int luo_sessions_freeze(void);
 void luo_sessions_freeze_or_drop(void);
 void luo_sessions_tell_stalled(void);
+int luo_session_label(struct luo_session *session, const char *text, size_t len);
+void luo_sessions_tell_labels(void);
+void luo_sessions_restore_label(const struct luo_label_ser *ser);
 
 #endif /* _LUO_SESSION_H */

@@ -56,6 +56,9 @@
  * ``luo_lost_lock``
  *   The room to tell what the reboot leaves behind. KHO's own locks are taken under it.
  *
+ * ``luo_label_lock``
+ *   All labels, and the room to serialize them. KHO's own locks are taken under it.
+ *
  * ``luo_handlers_rwsem``
  *   Which handlers and FLBs there are, and the links between them. can_preserve() is called
  *   under it.

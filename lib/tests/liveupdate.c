@@ -24,7 +24,7 @@
 #define MODULE_PARAM_PREFIX "liveupdate_test."
 
 #include "../../kernel/liveupdate/luo_abi.h"
-#include "../../kernel/liveupdate/luo_lost.h"
+#include "../../kernel/liveupdate/luo_notes.h"
 #include "../../kernel/liveupdate/luo_internal.h"
 #include "liveupdate_fail.h"
 
@@ -55,7 +55,7 @@ static int test_root_get(char *buf, const struct kernel_param *kp)
 
 static int test_notes_get(char *buf, const struct kernel_param *kp)
 {
-	return sysfs_emit(buf, "%#llx\n", luo_lost_root ? (u64)virt_to_phys(luo_lost_root) : 0);
+	return sysfs_emit(buf, "%#llx\n", luo_notes_root ? (u64)virt_to_phys(luo_notes_root) : 0);
 }
 
 static const struct kernel_param_ops test_root_ops = { .get = test_root_get };

@@ -33,15 +33,18 @@ load lib/luo
 644 prepare
 444 sessions/s/1/compatible
 200 sessions/s/1/fd
+644 sessions/s/1/label
 444 sessions/s/1/size
 444 sessions/s/1/state
 444 sessions/s/files
+644 sessions/s/label
 444 sessions/s/last_error
 644 sessions/s/limit
 644 sessions/s/owner
 644 sessions/s/prepare
 444 sessions/s/state
-444 state'
+444 state
+444 timeline'
 }
 
 @test "a session and a token come and go" {

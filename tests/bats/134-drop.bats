@@ -28,25 +28,6 @@ left_behind() {
 	END
 }
 
-@test "KHO is told of what may be lost only while there is a file, and it may be" {
-	luo_run <<-'END'
-		notes=/sys/kernel/debug/kho/out/sub_fdts/LUO-notes
-		mkdir sessions/s sessions/s/1
-		luo_file 5 text
-		echo drop >on_error
-		[[ ! -e $notes ]]
-		echo self:5 >sessions/s/1/fd
-		[[ -e $notes ]]
-		echo refuse >on_error
-		[[ ! -e $notes ]]
-		echo drop >on_error
-		[[ -e $notes ]]
-		luo_end
-		[[ ! -e $notes ]]
-		echo refuse >on_error
-	END
-}
-
 @test "a reboot that loses nothing has nothing to tell" {
 	luo_run <<-'END'
 		luo-hold preserve sessions/s/% 40 memfd,size=64K,seed=1

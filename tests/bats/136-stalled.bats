@@ -253,7 +253,8 @@ load lib/luo
 			waits $reboot
 			for script in "mkdir sessions/new" "rmdir sessions/empty" "mkdir sessions/user/8" "rmdir sessions/user/6" \
 				"echo self:7 >sessions/user/6/fd" "echo luo-v5 >abi" "echo self >owner" "echo self >sessions/user/owner" \
-				"echo 1 >sessions/user/prepare" "echo discard >incoming/in/finish" "echo self:6 >incoming/in/0/fd"; do
+				"echo 1 >sessions/user/prepare" "echo x >sessions/user/label" "echo x >sessions/user/6/label" \
+				"echo discard >incoming/in/finish" "echo self:6 >incoming/in/0/fd"; do
 				eval "$script 2>/dev/null &"
 				waits $!
 				kill -9 $!
@@ -264,7 +265,8 @@ load lib/luo
 			stall_end
 			wait $writer
 			shows . state=updated owner=none abi="[luo-v1] luo-v5"
-			shows sessions/user owner=none files=1
+			shows sessions/user owner=none files=1 label=
+			shows sessions/user/6 label=
 			shows incoming/in files=1 state=preserved
 			expect "empty user" echo $(cd sessions; echo *)
 			expect "6 7" echo $(cd sessions/user; echo [0-9]*)'

@@ -51,6 +51,10 @@ sessions:rmdir EBUSY = 210-owner: everybody else is kept from changing anything 
 sessions:rmdir EINTR = 136-stalled: what meets a reboot that waits can be killed, and changes nothing
 sessions:rmdir ENOTEMPTY rmdir sessions/s
 sessions:rmdir EPERM = 220-device: a session of the device
+sessions/<session>/label EBUSY = 153-labels: a label is for who may change the session
+sessions/<session>/label EINTR = 136-stalled: what meets a reboot that waits can be killed, and changes nothing
+sessions/<session>/label EINVAL echo $(printf %0256d 0) >sessions/s/label
+sessions/<session>/label ENOMEM = 602-faults-all: giving labels to sessions and tokens
 sessions/<session>/limit EINVAL echo 1M >sessions/s/limit
 sessions/<session>/limit EPERM = 138-limit: limit is max, takes a number of bytes, and is for who may administer the system
 sessions/<session>/prepare EBUSY = 210-owner: everybody else is kept from changing anything while the root has an owner, and may read

@@ -36,6 +36,7 @@ page() {
 644 usr/lib/systemd/system/luo-guard.service
 644 usr/lib/systemd/system/luo-restore.service
 644 usr/lib/systemd/system/luo-save.service
+644 usr/lib/systemd/system/luo-timeline.service
 644 usr/lib/tmpfiles.d/luo-sh.conf
 644 usr/share/bash-completion/completions/luo-sh
 644 usr/share/fish/vendor_completions.d/luo-sh.fish

@@ -38,7 +38,7 @@ setup_file() {
 	vm_run -t 90 'install -m 644 -t /etc/systemd/system /boot/examples/systemd/*.service /boot/session.service
 		install -t /usr/local/lib /boot/examples/systemd/remember
 		systemctl daemon-reload
-		systemctl enable --now luo-restore luo-save remember diary session'
+		systemctl enable --now luo-restore luo-save luo-timeline remember diary session'
 }
 
 # systemd_kexec: as an administrator does it.
@@ -114,6 +114,9 @@ needs() {
 		luo-hold retrieve incoming/s/1 1 memfd,size=64K,seed=1 >/dev/null
 		luo-sh session finish s
 	END
+	# The state is normal now.
+	vm_run -t 60 'until journalctl -b -u luo-timeline -o cat | grep -q finished; do sleep 0.1; done
+		journalctl -b -u luo-timeline -o cat | grep -q "ms.*#"'
 	vm_run -t 60 'until ! systemd-inhibit --list --no-legend | grep -q luo-sh; do sleep 0.1; done; systemctl disable --now luo-guard'
 }
 

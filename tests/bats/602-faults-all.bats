@@ -45,6 +45,19 @@ load lib/faults
 	END
 }
 
+@test "giving labels to sessions and tokens" {
+	fault_run <<-'END'
+		mkdir sessions/s sessions/s/{1..14}
+		# Each twelfth one needs a page more.
+		for dir in sessions/s sessions/s/{1..14}; do
+			each_fault "luo-fault \$nth write $dir/label text" "echo >$dir/label"
+			((refused))
+			echo text >$dir/label
+		done
+		luo_end
+	END
+}
+
 @test "a reboot that is prepared needs no memory, and preparing it is undone when there is none" {
 	expect_kernel_line 'luo: s2/1: freeze: EIO'
 	allow_kernel_line 'luo: s: carry on: ENOMEM'

@@ -392,6 +392,18 @@ static void before(void)
 	fail("kexec");
 }
 
+/* What the kernel itself says of how long it took */
+static void say_timeline(void)
+{
+	FILE *file = fopen(DIR "/timeline", "r");
+	char line[64];
+
+	while (file && fgets(line, sizeof(line), file))
+		printf("timeline %s", line);
+	if (file)
+		fclose(file);
+}
+
 static void after(uint64_t start)
 {
 	unsigned long nr, token, index;
@@ -429,6 +441,8 @@ static void after(uint64_t start)
 	for (nr = 0; nr < layout.nr_sessions; nr++)
 		finish_session(nr);
 	say("finish", now() - start);
+	if (configfs)
+		say_timeline();
 	say("done", index);
 	reboot(RB_AUTOBOOT);
 }

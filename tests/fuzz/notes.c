@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The kernel's reader of what the previous kernel left behind, given any bytes for it. The
- * first piece of memory is the root of that.
+ * The kernel's reader of notes beside a hand-over, given any bytes for them. The first piece
+ * of memory is their root.
  */
 #include "memory.h"
 
 /* What only writing needs is nowhere. */
+#pragma weak fdt_begin_node
 #pragma weak fdt_create
+#pragma weak fdt_end_node
+#pragma weak fdt_finish
+#pragma weak fdt_finish_reservemap
+#pragma weak fdt_property
+#pragma weak fdt_property_placeholder
 #pragma weak kho_add_subtree
 #pragma weak kho_block_set_destroy
 #pragma weak kho_block_set_grow
 #pragma weak kho_block_set_it_init
 #pragma weak kho_block_set_it_reserve_entry
 #pragma weak kho_block_set_shrink
-#pragma weak kho_remove_subtree
+#pragma weak liveupdate_enabled
 #pragma weak luo_is_frozen
 #define atomic64_read(v)		((v)->counter)
 #define atomic64_add(n, v)		((v)->counter += (n))
@@ -23,6 +29,11 @@
 #define smp_mb()			do { } while (0)
 #define pr_warn(...)			do { } while (0)
 #define MAX_ERRNO			4095
+#define NSEC_PER_MSEC			1000000
+#define mul_u64_u64_div_u64(a, b, c)	((u64)((unsigned __int128)(a) * (b) / (c)))
+#define cmpxchg(place, old, new)	((void)(*(place) = *(place) == (old) ? (new) : *(place)))
+#define early_param(name, func)		int (*const func##_param)(char *) = func
+#define sysfs_emit_at(page, at, ...)	sprintf((page) + (at), __VA_ARGS__)
 
 static void list_add_tail(struct list_head *entry, struct list_head *head)
 {
@@ -34,7 +45,15 @@ static void list_add_tail(struct list_head *entry, struct list_head *head)
 
 /* A u64 is no long long here. */
 #pragma clang diagnostic ignored "-Wformat"
+#include "../../kernel/liveupdate/luo_notes.c"
+#include "../../kernel/liveupdate/luo_label.c"
 #include "../../kernel/liveupdate/luo_lost.c"
+#include "../../kernel/liveupdate/luo_timeline.c"
+
+u64 luo_get_number(void)
+{
+	return 1;
+}
 
 int kho_retrieve_subtree(const char *name, phys_addr_t *phys, size_t *size)
 {
@@ -62,9 +81,17 @@ void luo_format_name(const char *name, char *text)
 	strcpy(text, name);
 }
 
+static void look_at_label(const struct luo_label_ser *ser)
+{
+	assert(strnlen(ser->session, sizeof(ser->session)) < sizeof(ser->session));
+	assert(strnlen(ser->text, sizeof(ser->text)) < sizeof(ser->text));
+	assert(ser->has_token <= 1);
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct list_head *entry;
+	char page[PAGE_SIZE];
 	ssize_t len;
 	char *text;
 
@@ -72,7 +99,10 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	memory_load(data, size);
 	if (!nr_memory)
 		return 0;
-	luo_lost_restore();
+	if (!luo_notes_restore())
+		luo_notes_forget(!luo_lost_restore() && !luo_label_restore(look_at_label) &&
+				 !luo_timeline_restore());
+	assert(luo_timeline_emit(page) < (ssize_t)sizeof(page));
 
 	/* What is shown is as large as it was said to be. */
 	len = luo_lost_emit(NULL, 0);

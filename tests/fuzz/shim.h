@@ -108,6 +108,8 @@ bool list_empty(const struct list_head *head);
 #define PTR_ERR(p)	((long)(p))
 #define ERR_PTR(e)	((void *)(long)(e))
 #define ERR_CAST(p)	((void *)(p))
+#define IS_ERR_OR_NULL(p) (!(p) || IS_ERR(p))
+#define PTR_ERR_OR_ZERO(p) (IS_ERR(p) ? PTR_ERR(p) : 0)
 #define WARN_ON_ONCE(c)	({ bool __c = (c); assert(!__c); __c; })
 
 static inline size_t size_add(size_t a, size_t b)

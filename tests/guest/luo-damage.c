@@ -46,6 +46,8 @@ static const char usage_text[] =
 	"  notes.magic, notes.NODE.PROPERTY …                  as fdt, of the notes\n"
 	"  lost.next, lost.entries                             the first block of files that are lost\n"
 	"  lost.N.session, .compatible, .token, .err\n"
+	"  label.entries                                       the first block of labels\n"
+	"  label.N.session, .token, .has_token, .text\n"
 	"\n"
 	"VALUE is a number; +N, added to what is there; \"TEXT, without a NUL behind it and all of the member when it\n"
 	"is long enough; nowhere or text, the address of no memory or of the kernel's code; text-pfn, its page's number; or\n"
@@ -154,6 +156,11 @@ static uint64_t lost(void)
 	return mem_u64(fdt_place(notes(), "", "lost", false).phys);
 }
 
+static uint64_t labels(void)
+{
+	return mem_u64(fdt_place(notes(), "", "labels", false).phys);
+}
+
 /* Entry N of an array, or of a chain of blocks, that begins at PHYS */
 static uint64_t entry_of(uint64_t phys, uint64_t count, size_t size, uint64_t n)
 {
@@ -238,6 +245,10 @@ static const struct member v3_members[] = {
 	{ "flags", 36, 4 }, { "nr", 40, 8 }, { "more", 48, 8 }, { "name", 56, 256 }, { "nr_pages", 504, 8 }, {},
 };
 static const struct member extents_members[] = { { "next", 0, 8 }, { "nr", 8, 8 }, {} };
+static const struct member label_members[] = {
+	{ "session", 0, 64 }, { "token", 64, 8 }, { "has_token", 72, 4 }, { "text", 80, 256 }, {}
+};
+
 static const struct member lost_members[] = {
 	{ "session", 0, 64 }, { "compatible", 64, 48 }, { "token", 112, 8 }, { "err", 120, 4 }, {},
 };
@@ -282,6 +293,10 @@ static struct place find_place(char *path)
 		return fdt_place(notes(), part[1], part[2], n == 4);
 	if (n == 2 && !strcmp(part[0], "lost"))
 		return member_of(lost(), sessions_members, part[1], false);
+	if (n == 2 && !strcmp(part[0], "label"))
+		return member_of(labels(), sessions_members, part[1], false);
+	if (n == 3 && !strcmp(part[0], "label"))
+		return member_of(labels() + 16 + 336 * atoi(part[1]), label_members, part[2], false);
 	if (n == 3 && !strcmp(part[0], "lost"))
 		return member_of(lost() + 16 + 128 * atoi(part[1]), lost_members, part[2], false);
 	if (n == 2 && !strcmp(part[0], "ser"))

@@ -239,6 +239,9 @@ int cmd_status(const struct args *args);
 int cmd_wait(const struct args *args);
 int cmd_monitor(const struct args *args);
 
+/* timeline.c */
+int cmd_timeline(const struct args *args);
+
 /* check.c */
 int check_names(void);
 int cmd_check(const struct args *args);

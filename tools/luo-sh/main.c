@@ -51,6 +51,8 @@ const struct command commands[] = {
 	  .func = cmd_why },
 	{ NULL, "monitor", "", "print each state that comes", .func = cmd_monitor },
 	{ NULL, "wait", "STATE [--timeout SECONDS]", "wait for a state", .func = cmd_wait },
+	{ NULL, "timeline", "", "show how long each phase of the last live update took",
+	  .func = cmd_timeline },
 	{ NULL, "check",
 	  "IMAGE [--initrd FILE] [--no-initrd] [--cmdline TEXT] [--reuse-cmdline] [--module FILE]... [--need VERSION]... [--skip-memory]",
 	  "can that kernel take what is preserved?", .func = cmd_check, .is_offline = true },
