@@ -557,6 +557,42 @@ luo-sh: /tmp/batch:6: try: luo-sh session show 'it\"s', or another name"
 	END
 }
 
+@test "a label is given, shown, and stands for a token, here and in the next kernel" {
+	luo_run <<-'END'
+		luo-hold preserve sessions/s/% 3 memfd,size=4K,seed=1 >/dev/null
+		luo-sh session label s 'a guest'
+		luo-sh fd label s 1 ram
+		luo-sh fd label s 2 ram
+		expect 'sessions:
+		  s:  state open  owner none  files 3  size 12288  label a guest
+		    0:  state preserved  compatible memfd-v3  size 4096
+		    1:  state preserved  compatible memfd-v3  size 4096  label ram
+		    2:  state preserved  compatible memfd-v3  size 4096  label ram' luo-sh session show s
+		says 1 'ram: there are 2 tokens with that label' luo-sh fd unpreserve s ram
+		luo-sh fd label s 2 ''
+		echo one >/tmp/one
+		echo two >/tmp/two
+		luo-sh fd label s 2 first
+		luo-sh fd unpreserve s first
+		says 1 "$LUO/sessions/s/none: Invalid argument (EINVAL): a token is a number from 0 to 18446744073709551615" \
+			luo-sh fd unpreserve s none
+		says 1 "$LUO/sessions/s/label: Invalid argument (EINVAL): a label has up to 255 bytes, and no control characters" \
+			luo-sh session label s "$(printf 'x%.0s' {1..256})"
+		luo-sh fd save s 7 /tmp/one /tmp/two
+		luo-sh fd label s 7 files
+		mkdir sessions/s/5
+	END
+	vm_kexec
+	luo_run <<-'END'
+		expect '["a guest","ram","files"]' bash -c \
+			'luo-sh -j session show s | jq -c "[.incoming[0].label, (.incoming[0].tokens[].label | values)]"'
+		expect one luo-sh fd retrieve s files -- cat /proc/self/fd/3
+		luo-sh fd restore s files /tmp/one /tmp/two
+		expect 'one two' bash -c 'cat /tmp/one /tmp/two | paste -sd " "'
+		luo-sh session discard s
+	END
+}
+
 @test "a retrieved file is where its position was, or at its start when that is asked for" {
 	luo_run <<-'END'
 		luo-sh fd new -- bash -c 'echo hello >&3; luo-sh session create s; luo-sh fd preserve s 1 --fd 3'

@@ -73,7 +73,7 @@ LISTING='listing() (
 	luo_run <<-'END'
 		says 1 '/nowhere: No such file or directory (ENOENT)' luo-sh save /nowhere s
 		says 1 '/init: Not a directory (ENOTDIR)' luo-sh save /init s
-		says 1 "$LUO/sessions/..: Invalid argument (EINVAL)" luo-sh save /tmp ..
+		says 1 "$LUO/sessions/..: Invalid argument (EINVAL): a name is no path" luo-sh save /tmp ..
 		[[ ! -e sessions/s ]]
 		mkdir /tmp/one /tmp/large
 		echo one >/tmp/one/file
@@ -95,7 +95,7 @@ LISTING='listing() (
 	vm_kexec
 	luo_run <<-'END'
 		says 1 "$LUO/incoming/s: no directory was saved there" luo-sh restore s /tmp/dir
-		says 1 "$LUO/incoming/x: No such file or directory (ENOENT)" luo-sh restore x /tmp/dir
+		says 1 "$LUO/incoming/x: No such file or directory (ENOENT): there is no incoming session x" luo-sh restore x /tmp/dir
 		says 1 '/nowhere/dir: No such file or directory (ENOENT)' luo-sh restore dir /nowhere/dir
 		[[ ! -e /tmp/dir ]]
 		mkdir /tmp/dir /tmp/aim

@@ -270,7 +270,7 @@ luo-sh: try: luo-sh session finish or discard for this one, luo-sh session delet
 	json '[.needs, .ok]' '[["liveupdate-test-v1","memfd-v3","memfd-v4","memfd-v2","hugetlb-v1","luo-v1","kho-v4"],true]'
 	vm_run -e 6 'luo-sh check /boot/lacking.gz'
 	# Who has the device open has control of live update.
-	stays 5 "$LUO/owner: Device or resource busy (EBUSY): control of live update is held by PID $idler (sleep)" "$NEXT --reuse-cmdline"
+	stays 5 "$LUO/owner: Device or resource busy (EBUSY): control of live update is held by a program that has /dev/liveupdate open" "$NEXT --reuse-cmdline"
 	vm_run "kill -- -$holder; while [[ -e $LUO/sessions/s ]]; do :; done"
 }
 

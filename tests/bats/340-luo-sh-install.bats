@@ -90,7 +90,7 @@ completes() {
 	completes "$(luo-sh help --brief | cut -d ' ' -f 1 | sort -u | paste -sd ' ')" ''
 	completes '--help --json --pretty --quiet --verbose --version' -
 	completes 'save session status' s
-	completes 'claim create delete discard finish list ls release rm show' session ''
+	completes 'claim create delete discard finish label list ls release rm show' session ''
 	completes 'release rm' --json session r
 	completes 'release rm' session -q r
 	completes '--timeout empty frozen normal outgoing updated' wait ''
@@ -117,8 +117,8 @@ completes() {
 		try() { words=("$@") CURRENT=$# PREFIX=$@[-1]; _luo_sh; }
 		source <(luo-sh completion zsh)
 		try luo-sh session "" ; try luo-sh -q fd ""; try luo-sh wait ""; try luo-sh completion ""; try luo-sh save --j'
-	assert_output 'create list ls show delete rm finish discard claim release
-preserve unpreserve rm list ls retrieve new save restore
+	assert_output 'create list ls show label delete rm finish discard claim release
+preserve unpreserve rm label list ls retrieve new save restore
 normal updated frozen outgoing empty --timeout
 bash zsh fish
 files
@@ -139,6 +139,8 @@ machine() {
 	echo '[luo-v1] luo-v5' >abi
 	echo memfd-v2 >handlers
 	echo '3 EBUSY freeze vm1/42' >last_error
+	echo none >prepare
+	printf '%s\n' 'requested 0' 'frozen 1000000' 'jump 3000000' >timeline
 	mkdir -p sessions/{a,b} sessions/a/{7,8,9} incoming/{b,c}/{1,10}
 	for session in sessions/* incoming/*; do
 		echo none >"$session/owner"
@@ -146,6 +148,7 @@ machine() {
 		echo 2 >"$session/files"
 		echo 1 >"$session/retrieved"
 		: >"$session/finish"
+		: >"$session/label"
 	done
 	# The name of an incoming one, which check would refuse
 	echo abandoned >sessions/b/state
@@ -154,6 +157,7 @@ machine() {
 		echo memfd-v2 >"$token/compatible"
 		echo >"$token/size"
 		: >"$token/fd"
+		: >"$token/label"
 	done
 }
 export -f machine
@@ -177,13 +181,17 @@ handover() {
 	END
 }
 
-# in_order SCRIPT: valgrind finds nothing wrong with each luo-sh in it, whatever its exit status.
+# in_order SCRIPT: valgrind finds nothing wrong with each luo-sh in it, whatever its exit status, and what is to be JSON
+# is.
 in_order() {
-	run timeout 900 unshare -m "${unshare_user[@]}" bash -c '
+	export OUT=$BATS_TEST_TMPDIR/out
+	run timeout 1200 unshare -m "${unshare_user[@]}" bash -c '
 		luo-sh() {
 			valgrind -q --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all --error-exitcode=99 \
-				--trace-children=no "$LUO_SH" "$@"
+				--trace-children=no "$LUO_SH" "$@" >"$OUT"
 			local rc=$?
+			cat "$OUT"
+			case " $* " in *" -j "* | *" -p "*) jq . "$OUT" >/dev/null || echo "no JSON: luo-sh $*" ;; esac
 			echo "$rc: luo-sh $*"
 			((rc != 99)) || exit
 		}
@@ -192,6 +200,7 @@ in_order() {
 		exit 0'
 	echo "$output"
 	assert_success
+	refute_line --partial 'no JSON: '
 }
 
 @test "valgrind finds no error and no leak, where a command succeeds and where it fails" {
@@ -204,6 +213,11 @@ in_order() {
 			luo-sh $how status
 			luo-sh $how status a
 			luo-sh $how why
+			luo-sh $how timeline
+			luo-sh $how prepare; luo-sh $how prepare --undo
+			luo-sh $how help; luo-sh $how help session label
+			luo-sh $how session label a text; luo-sh $how fd label a 7 text; luo-sh $how fd label a 7 ""
+			luo-sh $how session release c; luo-sh $how owner release
 			luo-sh $how session list
 			luo-sh $how session show a
 			luo-sh $how fd list
@@ -213,6 +227,13 @@ in_order() {
 			luo-sh $how kexec "$VM_BUILD/$ARCH_IMAGE" --initrd /etc/hostname \
 				--cmdline "liveupdate=on kho=on" --dry-run
 		done
+		luo-sh -q check "$VM_BUILD/$ARCH_IMAGE" --need luo-v1 --module /no/module
+		luo-sh -q check "$VM_BUILD/$ARCH_IMAGE" --no-initrd --reuse-cmdline --skip-memory
+		luo-sh -v kexec "$VM_BUILD/$ARCH_IMAGE" --no-initrd --reuse-cmdline --skip-memory --dry-run --now
+		luo-sh kexec "$VM_BUILD/$ARCH_IMAGE" --module /no/module --dry-run; luo-sh kexec 9.9.9
+		luo-sh fd new --fd 5 --size 1M -- true; luo-sh fd retrieve b 1 --fd 5 --rewind -- true
+		luo-sh fd unpreserve a text; luo-sh session create "$(printf "x%.0s" {1..64})"; luo-sh fd preserve a 042 --fd 0
+		luo-sh fd preserve a 1 --fd 5:5; luo-sh fd preserve a 1 5:5; luo-sh fd preserve a 0x1 --fd 0
 		luo-sh help; luo-sh help fd; luo-sh help fd retrieve; luo-sh -j help; luo-sh help x; luo-sh help --brief
 		luo-sh completion bash; luo-sh completion zsh; luo-sh completion fish; luo-sh completion x; luo-sh session --help
 		luo-sh session create x; luo-sh session create x; luo-sh session create x y; luo-sh session delete x
@@ -250,7 +271,8 @@ in_order() {
 		luo-sh dump; luo-sh dump /etc/hostname
 		printf "luo-v5\0\0\5\0\0\0\0\0\0\0\0\0\0\0\0\0\0\177\0\0\0\0\0\0\0\0" >/sys/kernel/debug/kho/out/sub_fdts/LUO
 		luo-sh dump; luo-sh dump /sys/kernel/debug/kho/out/sub_fdts/LUO --memory "$LUO_SH"
-		luo-sh; luo-sh -x; luo-sh x; luo-sh fd save --x; luo-sh wait normal --timeout'
+		luo-sh; luo-sh -x; luo-sh x; luo-sh fd save --x; luo-sh wait normal --timeout
+		luo-sh -v session discard --all --yes'
 	# Each command is seen to succeed, but for one that goes on for ever, and those for which an older valgrind
 	# has no pidfd_open(2).
 	# And one that makes the token which it writes to: that has no files here.
@@ -260,6 +282,11 @@ in_order() {
 		[[ ! $line =~ ^($endless)$ ]] || continue
 		words=$(grep -oE '^[a-z]+( [a-z]+)?' <<<"$line")
 		assert_line --regexp "^0: luo-sh (-[jp] )?$words( |$)"
+		# And each option was given to it once at least.
+		while [[ $line =~ --[a-z][a-z-]* ]]; do
+			assert_line --regexp "^[0-9]+: luo-sh (-[jpqv] )?$words( .*)? ${BASH_REMATCH[0]}( |=|\$)"
+			line=${line#*"${BASH_REMATCH[0]}"}
+		done
 	done < <(luo-sh help --brief)
 	assert_line --regexp '^ +7:  compatible memfd-v2  data 0x5000$'
 	assert_line '0: luo-sh -p status'

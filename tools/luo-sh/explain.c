@@ -508,6 +508,8 @@ int explain(const struct refusal *refusal)
 		explain_missing(&place, refusal);
 	else if (!refusal->name)
 		explain_dir(&place, refusal);
+	else if (refusal->err == EINVAL && !strcmp(refusal->name, "label"))
+		because(&place, "a label has up to 255 bytes, and no control characters");
 	return say(&place, refusal->err, path);
 }
 

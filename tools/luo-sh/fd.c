@@ -104,6 +104,14 @@ int cmd_fd_unpreserve(const struct args *args)
 	       did("unpreserved", dir);
 }
 
+int cmd_fd_label(const struct args *args)
+{
+	char dir[DIR_SIZE];
+
+	return token_dir(SESSIONS, args->words[0], args->words[1], dir) ?:
+	       luo_write_label(args->words[2], dir);
+}
+
 int cmd_fd_list(const struct args *args)
 {
 	struct json_object *obj;
@@ -355,17 +363,20 @@ static int restore_file(const char *path, const char *dir)
 static int each_file(const struct args *args, const char *direction,
 		     int (*func)(const char *path, const char *dir), int *nr_done)
 {
-	uint64_t first = strtoumax(args->words[1], NULL, 10);
+	char dir[DIR_SIZE], token[256];
 	int status = STATUS_OK, i;
-	char dir[DIR_SIZE], token[24];
+	uint64_t first = 0;
 
 	/* The first one is what the user wrote, for the errors */
 	snprintf(token, sizeof(token), "%s", args->words[1]);
 	for (i = 0; i < args->nr - 2 && !status; i++) {
 		if (i)
 			snprintf(token, sizeof(token), "%" PRIu64, first + i);
-		status = token_dir(direction, args->words[0], token, dir) ?:
-			 func(args->words[2 + i], dir);
+		status = token_dir(direction, args->words[0], token, dir);
+		/* It may be written as a label. */
+		if (!status && !i)
+			first = strtoumax(strrchr(dir, '/') + 1, NULL, 10);
+		status = status ?: func(args->words[2 + i], dir);
 	}
 	*nr_done = status ? i - 1 : i;
 	return status;

@@ -3,6 +3,7 @@
  * Live update's directory: what is written to it, and what it reads as JSON.
  * Sessions come and go while they are listed; one that is gone is left out.
  */
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -104,6 +105,16 @@ const char *luo_last_error(void)
 	return space ? space + 1 : "";
 }
 
+/* A text for people; "" removes it. */
+int luo_write_label(const char *label, const char *dir)
+{
+	char text[256 + 2];
+
+	/* The kernel has the last word, but has to get all of it. */
+	snprintf(text, sizeof(text), "%s\n", label);
+	return luo_write(text, dir, "label") ?: did("labelled", dir);
+}
+
 /* How many errors there were since the boot */
 uint64_t luo_nr_errors(void)
 {
@@ -170,9 +181,48 @@ int luo_session_dir(const char *direction, const char *name, char dir[DIR_SIZE])
 	return STATUS_OK;
 }
 
-/* @session is a directory. */
+/*
+ * The token of a session that has a label. Sets @dir when there is one only. Returns how
+ * many there are.
+ */
+static int find_label(const char *session, const char *label, char dir[DIR_SIZE])
+{
+	DIR *tokens = opendir(luo_path(session, NULL));
+	struct dirent *entry;
+	char path[DIR_SIZE];
+	const char *text;
+	int nr = 0;
+
+	while (tokens && (entry = readdir(tokens))) {
+		if (!isdigit(entry->d_name[0]))
+			continue;
+		snprintf(path, DIR_SIZE, "%.*s/%.20s", DIR_SIZE - 22, session, entry->d_name);
+		text = luo_read(path, "label");
+		if (text && !strcmp(text, label)) {
+			strcpy(dir, path);
+			nr++;
+		}
+	}
+	if (tokens)
+		closedir(tokens);
+	return nr;
+}
+
+/* @session is a directory; @token a number, or the label of one that is there. */
 int luo_token_dir(const char *session, const char *token, char dir[DIR_SIZE])
 {
+	int nr;
+
+	if (*token && !isdigit(*token)) {
+		nr = find_label(session, token, dir);
+		if (nr == 1)
+			return STATUS_OK;
+		if (nr > 1) {
+			complain(STATUS_FAILED, "%s: there are %d tokens with that label", token,
+				 nr);
+			return advise(STATUS_FAILED, "the number of one: luo-sh fd list");
+		}
+	}
 	if (!is_name(token) || token[strspn(token, "0123456789")] || (*token == '0' && token[1]))
 		return explain_token(session, token);
 	snprintf(dir, DIR_SIZE, "%s/%s", session, token);
@@ -276,6 +326,15 @@ static void add_text(struct json_object *obj, const char *dir, const char *name)
 	add_string(obj, luo_read(dir, name), dir, name);
 }
 
+/* A text for people, where there is one: not each kernel has them. */
+static void add_label(struct json_object *obj, const char *dir)
+{
+	const char *label = luo_read(dir, "label");
+
+	if (label && *label)
+		json_object_object_add(obj, "label", json_object_new_string(label));
+}
+
 static void add_number(struct json_object *obj, const char *dir, const char *name)
 {
 	const char *text = luo_read(dir, name);
@@ -308,6 +367,7 @@ static struct json_object *get_token(const char *dir)
 		add_text(obj, dir, "state");
 		add_text(obj, dir, "compatible");
 		add_number(obj, dir, "size");
+		add_label(obj, dir);
 	}
 	return obj;
 }
@@ -337,6 +397,7 @@ struct json_object *luo_session(const char *dir)
 		add_number(obj, dir, "retrieved");
 		tokens = list_directories(dir, get_token);
 		json_object_object_add(obj, "size", json_object_new_uint64(total_size(tokens)));
+		add_label(obj, dir);
 		json_object_object_add(obj, "tokens", tokens);
 	}
 	return obj;

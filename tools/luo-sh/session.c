@@ -59,6 +59,14 @@ int cmd_session_show(const struct args *args)
 	return STATUS_OK;
 }
 
+int cmd_session_label(const struct args *args)
+{
+	char dir[DIR_SIZE];
+
+	return luo_session_dir(SESSIONS, args->words[0], dir) ?:
+	       luo_write_label(args->words[1], dir);
+}
+
 /* Its tokens go first: none may be left when the session goes. */
 static int delete_session(const char *dir)
 {
