@@ -144,7 +144,8 @@ judged 7"
 	vm_run 'cat /srv/cache/file'
 	assert_output cached
 	expect_kernel_line 'vm1/42: freeze: EHWPOISON'
-	allow_kernel_line 'Memory failure|MCE|Injecting memory failure'
+	expect_kernel_line 'luo: 1 files are left behind'
+	expect_kernel_line 'luo: the previous kernel left 1 files behind'
 	luo_run <<-'END'
 		luo-hold make memfd,size=8K,seed=1,fd=5 -- bash -c '
 			mkdir -p sessions/vm1/42
