@@ -14,7 +14,7 @@ load lib/luo-sh
 
 setup_file() {
 	export LUO_SH=$BATS_FILE_TMPDIR/luo-sh/luo-sh
-	make -s -C "$VM_REPO/build/linux/tools/luo-sh" O="${LUO_SH%/*}"
+	make -s -C "$VM_SOURCE/tools/luo-sh" O="${LUO_SH%/*}"
 }
 
 setup() {

@@ -199,6 +199,10 @@ teardown() {
 	fi
 	end=$(guest_position)
 	log=$(guest_log "$end")
+	[[ -z ${MUTANTS_REACHED-} ]] || {
+		echo "$BATS_TEST_DESCRIPTION"
+		grep -o 'mutants reached, .*' <<<"$log" || true
+	} >>"$MUTANTS_REACHED"
 	for pattern in "${kernel_expected[@]}"; do
 		if ! grep -qE "$pattern" <<<"$log"; then
 			echo "the guest's kernel did not say: $pattern"
