@@ -168,6 +168,11 @@ guest_setup() {
 	local -a arguments
 	expect_nothing
 	since=$(guest_seen)
+	# A mutant is in the first kernel or in the next ones: each test has to begin with a first one then.
+	if [[ -n ${LUO_MUTANT-}${MUTANTS_REACHED-} && -e $VM_DIR/kexecs ]]; then
+		vm_stop
+		rm "$VM_DIR/kexecs"
+	fi
 	if ! vm_alive; then
 		# shellcheck source=/dev/null
 		. "$VM_DIR/arguments"
