@@ -4,9 +4,9 @@
 # They take their variables from the environment.
 
 ARCH ?= $(patsubst aarch64,arm64,$(shell uname -m))
-export ARCH CONFIG DEBUG DESTDIR FULL_MEM FUZZ_CALLS FUZZ_SECONDS HOLDUP_ROUNDS KEEP KSRC KVER MIRROR RACE_ROUNDS SEED SOAK_ACTIONS SOAK_KEXECS T V
+export ARCH CONFIG DEBUG DESTDIR FULL_MEM FUZZ_CALLS FUZZ_SECONDS HOLDUP_ROUNDS KEEP KSRC KVER MIRROR MUTANTS MUTANT_JOBS RACE_ROUNDS SEED SHARD SOAK_ACTIONS SOAK_KEXECS T V
 
-.PHONY: help source kernel stock-kernel tools install deb demo recording vm check coverage bench blackout fuzz soak lint
+.PHONY: help source kernel stock-kernel tools install deb demo recording vm check coverage mutants bench blackout fuzz soak lint
 .PHONY: configs patches clean distclean
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo 'make check       run the unit tests and all tests in virtual machines'
 	@echo 'make check T=F   run those of tests/bats only that have F in their name'
 	@echo 'make coverage    run them, and tell which lines of the kernel that reached'
+	@echo 'make mutants     make faults, one at a time, and tell which of them the tests notice'
 	@echo 'make vm          a shell in the virtual machine'
 	@echo 'make kernel      build the kernel and the root of the virtual machine'
 	@echo 'make stock-kernel'
@@ -82,6 +83,10 @@ check: kernel
 coverage: source
 	@scripts/deps test
 	@scripts/coverage
+
+mutants: kernel
+	@scripts/deps test mutants
+	@scripts/mutants
 
 bench: kernel stock-kernel
 	@DEFERRED=1 scripts/kernel

@@ -9,7 +9,8 @@
 #   DEBUG  1: the kernel with checks; kcsan: the one that finds data races;
 #          coverage: the one that counts which of our lines it reaches
 #   CONFIG distro: the kernel with what distributions have on that manages memory;
-#          nothp: the one without transparent huge pages
+#          nothp: the one without transparent huge pages; mutants: the one that
+#          scripts/mutants makes faults in
 #   KSRC   a kernel tree of the user's, only ever read
 #   OUT    where to build, if not in build/ARCH, or there with -debug, -stock ...
 #   STOCK  1: the base kernel as it is, without anything of ours
@@ -69,9 +70,10 @@ out=$build/$arch
 kind=
 if [[ -n ${CONFIG-} ]]; then
 	kind=$CONFIG
-	[[ $CONFIG == @(distro|nothp) ]] || die "CONFIG=$CONFIG: distro and nothp are what there is"
+	[[ $CONFIG == @(distro|nothp|mutants) ]] || die "CONFIG=$CONFIG: distro, nothp and mutants are what there is"
 	! on "${DEBUG-}" || die "CONFIG=$CONFIG and DEBUG=$DEBUG are two kernels"
 	out+=-$kind
+	[[ $CONFIG != mutants ]] || linux=$out/linux
 elif on "${DEBUG-}"; then
 	kind=${DEBUG/#1/debug}
 	[[ -e $top/kernel/configs/liveupdate_$kind.config ]] || die "DEBUG=$DEBUG: 1, kcsan and coverage are what there is"

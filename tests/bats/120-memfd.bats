@@ -131,6 +131,13 @@ check_what_was_written() {
 		for token in 1 2; do
 			until grep -q '^State:.D' /proc/$(</run/writer$token)/status; do :; done
 		done
+		# They get no further, while others do.
+		marks() { head -qc 8 /proc/$(</run/writer1)/fd/5 /proc/$(</run/writer2)/fd/5 | od -A n -t d8; }
+		before=$(marks)
+		for i in {1..50}; do
+			bash -c :
+		done
+		expect "$before" marks
 	END
 	luo_kexec_release
 	luo_run <<-'END'

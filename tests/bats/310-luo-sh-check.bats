@@ -14,7 +14,7 @@ load lib/luo-sh
 
 setup_file() {
 	export LUO_SH=$BATS_FILE_TMPDIR/luo-sh/luo-sh
-	make -s -C "$VM_REPO/build/linux/tools/luo-sh" O="${LUO_SH%/*}"
+	make -s -C "$VM_SOURCE/tools/luo-sh" O="${LUO_SH%/*}"
 }
 
 setup() {
@@ -186,6 +186,9 @@ arm64_image() {
 	json '[.listed, .understands]' '[false,[]]'
 	check 6 "$VM_REPO/build/$ARCH-stock/$ARCH_IMAGE" --need luo-v1 --need memfd-v2
 	json .missing '["luo-v1"]'
+	# What is asked for twice is one thing.
+	check 0 "$VM_REPO/build/$ARCH-stock/$ARCH_IMAGE" --need luo-v5 --need memfd-v2 --need luo-v5
+	json .needs '["luo-v5","memfd-v2"]'
 	# The end of one is another one.
 	check 6 "$VM_REPO/build/$ARCH-stock/$ARCH_IMAGE" --need uo-v5 --need emfd-v2 --need ho-v4
 	json .missing '["uo-v5","emfd-v2","ho-v4"]'

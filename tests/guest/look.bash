@@ -10,7 +10,8 @@ LUO=/sys/kernel/config/liveupdate
 # look_kernel ALLOWED: is this kernel tainted, by other bits than these, since it was last asked? The next kernel
 # starts untainted.
 look_kernel() {
-	local tainted known=0
+	local tainted known=0 reached=/sys/module/luo_mutant/parameters/reached
+	[[ ! -e $reached ]] || echo - >$reached
 	read -r tainted </proc/sys/kernel/tainted
 	[[ ! -e /run/look.tainted ]] || read -r known </run/look.tainted
 	echo "$tainted" >/run/look.tainted

@@ -168,6 +168,11 @@ guest_setup() {
 	local -a arguments
 	expect_nothing
 	since=$(guest_seen)
+	# A mutant is in the first kernel or in the next ones: each test has to begin with a first one then.
+	if [[ -n ${LUO_MUTANT-}${MUTANTS_REACHED-} && -e $VM_DIR/kexecs ]]; then
+		vm_stop
+		rm "$VM_DIR/kexecs"
+	fi
 	if ! vm_alive; then
 		# shellcheck source=/dev/null
 		. "$VM_DIR/arguments"
@@ -199,6 +204,10 @@ teardown() {
 	fi
 	end=$(guest_position)
 	log=$(guest_log "$end")
+	[[ -z ${MUTANTS_REACHED-} ]] || {
+		echo "$BATS_TEST_DESCRIPTION"
+		grep -o 'mutants reached, .*' <<<"$log" || true
+	} >>"$MUTANTS_REACHED"
 	for pattern in "${kernel_expected[@]}"; do
 		if ! grep -qE "$pattern" <<<"$log"; then
 			echo "the guest's kernel did not say: $pattern"

@@ -9,6 +9,8 @@
 #                CONFIG=NAME build/ARCH-NAME
 #   VM_BUILD     where those are, if elsewhere
 #   VM_IMAGE     the kernel to boot, if another
+#   LUO_MUTANT   NUMBER@SIDE: the mutant to select, with CONFIG=mutants. SIDE is first for the kernel that is booted,
+#                next for those that a live update leads to, both
 #   KEEP         1: the guest has a second console, for a shell when it is kept after a test that failed
 #   VM_ACCEL     kvm, tcg, or icount: tcg with a clock that counts instructions; probed when unset
 #
@@ -35,8 +37,13 @@ if [[ ${DEBUG:-0} != 0 ]]; then
 	VM_SCRATCH=128M,512M,64M
 	VM_APPEND+=' page_poison=1'
 fi
+[[ ${CONFIG-} != mutants ]] || VM_APPEND+=${LUO_MUTANT:+ luo_mutant=$LUO_MUTANT}
 
 VM_BUILD=${VM_BUILD:-$VM_REPO/build/$ARCH${CONFIG:+-$CONFIG}$([[ ${DEBUG:-0} == 0 ]] || echo "-${DEBUG/#1/debug}")}
+# What it was compiled from
+VM_SOURCE=$VM_REPO/build/linux
+# shellcheck disable=SC2034  # for tests
+[[ ${CONFIG-} != mutants ]] || VM_SOURCE=$VM_BUILD/linux
 
 # shellcheck disable=SC2034  # set for those who source this
 vm_failure=''
