@@ -32,6 +32,7 @@ load lib/vm
 	assert_line --regexp '\] +memfd-v3$'
 	assert_line --regexp '\] +memfd-v4$'
 	assert_line --regexp '\] +hugetlb-v1$'
+	assert_line --regexp '\] +tmpfs-v1$'
 
 	# The head of the section, and strings of one size behind it
 	"$ARCH_GNU-objcopy" -O binary -j .liveupdate_versions "$VM_BUILD/obj/vmlinux" "$BATS_TEST_TMPDIR/versions"
