@@ -14,6 +14,7 @@
 #include <linux/leafops.h>
 #include <linux/shmem_fs.h>
 #include <linux/types.h>
+#include <linux/uidgid_types.h>
 
 struct dentry;
 struct folio;
@@ -118,7 +119,8 @@ static inline bool shmem_luo_is_fixed(const struct super_block *sb)
 #endif
 
 /* In mm/shmem.c, for a tree that is made of what was handed over */
-struct inode *shmem_luo_new_inode(struct super_block *sb, umode_t mode, dev_t rdev);
+struct inode *shmem_luo_new_inode(struct super_block *sb, umode_t mode, dev_t rdev, kuid_t uid,
+				  kgid_t gid);
 int shmem_luo_link(struct dentry *parent, const struct qstr *name, struct inode *inode,
 		   bool is_new);
 int shmem_luo_set_target(struct inode *inode, const char *target);

@@ -18,8 +18,11 @@
  * Content
  *   Each page stays where it is in RAM. Holes stay holes.
  * Mount options
- *   size, nr_inodes, mode, uid, gid, huge, noswap, inode64, ro, and of the mount that was
- *   preserved its source, nosuid, nodev, noexec, noatime and the like.
+ *   size, nr_inodes, mode, uid, gid, huge, noswap, inode64, casefold, strict_encoding, ro, and
+ *   of the mount that was preserved its source, nosuid, nodev, noexec, noatime and the like.
+ * Quotas
+ *   usrquota, grpquota, their limits by default, and those that each user and group had when
+ *   the tmpfs was preserved. Grace periods begin anew.
  *
  * Not kept are what fallocate(2) reserved behind the end of a file, files that have no name
  * any more, memory policies of files, locks, leases, watches, what is mounted in the tmpfs,
@@ -46,8 +49,9 @@
  * EINVAL
  *   A directory that is not the root of its tmpfs.
  * EOPNOTSUPP
- *   A tmpfs with quotas, casefold, or mpol=; that is mounted with mapped ids; whose source
- *   is longer than 255 bytes; on arm64, pages with tags of the Memory Tagging Extension.
+ *   A tmpfs with mpol=; that is mounted with mapped ids; whose source is longer than 255
+ *   bytes; on arm64, pages with tags of the Memory Tagging Extension. In the next kernel: one
+ *   with quotas or casefold, where the kernel has no CONFIG_TMPFS_QUOTA or CONFIG_UNICODE.
  * EPERM
  *   Without CAP_SYS_ADMIN in the initial user namespace; or a tmpfs that was mounted in
  *   another one.

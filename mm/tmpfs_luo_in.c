@@ -25,10 +25,13 @@
 #include <linux/mm.h>
 #include <linux/mount.h>
 #include <linux/mutex.h>
+#include <linux/namei.h>
 #include <linux/pagemap.h>
 #include <linux/pfn.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
+#include <linux/quota.h>
+#include <linux/quotaops.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/security.h>
@@ -36,9 +39,9 @@
 #include <linux/slab.h>
 #include <linux/stat.h>
 #include <linux/string.h>
-#include <linux/stringhash.h>
 #include <linux/time64.h>
 #include <linux/uidgid.h>
+#include <linux/unicode.h>
 #include <linux/xattr.h>
 #include <uapi/linux/mount.h>
 
@@ -58,6 +61,7 @@
  * @nr_inode_pages:   of inodes,
  * @nr_byte_pages:    of bytes,
  * @nr_extent_pages:  of extents,
+ * @nr_quota_pages:   of quotas,
  * @nr_extents:       and how many extents
  * @fc:               makes the new tmpfs
  * @inode_pages:      the pages of inodes
@@ -76,6 +80,7 @@ struct tmpfs_luo_in {
 	u64 nr_inode_pages;
 	u64 nr_byte_pages;
 	u64 nr_extent_pages;
+	u64 nr_quota_pages;
 	u64 nr_extents;
 	struct fs_context *fc;
 	const struct tmpfs_v1_page **inode_pages;
@@ -90,6 +95,13 @@ static_assert(TMPFS_V1_MAX_TARGET < TMPFS_V1_MAX_XATTR_SIZE);
 
 /* All that was handed over, without a look at what it means */
 
+static bool are_valid_limits(const struct tmpfs_v1_limits *limits)
+{
+	return limits->space <= SHMEM_QUOTA_MAX_SPC_LIMIT &&
+	       limits->inodes <= SHMEM_QUOTA_MAX_INO_LIMIT &&
+	       !limits->soft_space && !limits->soft_inodes;
+}
+
 static bool is_valid_ser(const struct tmpfs_v1_ser *ser)
 {
 	return ser->magic == TMPFS_V1_MAGIC &&
@@ -101,6 +113,8 @@ static bool is_valid_ser(const struct tmpfs_v1_ser *ser)
 	       !(ser->flags & ~TMPFS_V1_ALL_FLAGS) &&
 	       tmpfs_luo_from_attrs(ser->mount_attrs) >= 0 &&
 	       uid_valid(KUIDT_INIT(ser->uid)) && gid_valid(KGIDT_INIT(ser->gid)) &&
+	       are_valid_limits(&ser->defaults[USRQUOTA]) &&
+	       are_valid_limits(&ser->defaults[GRPQUOTA]) &&
 	       strnlen(ser->source, sizeof(ser->source)) < sizeof(ser->source);
 }
 
@@ -153,6 +167,9 @@ static int try_claim_all(struct tmpfs_luo_in *in)
 		err = tmpfs_luo_claim_chain(ser->extents, sizeof(struct tmpfs_v1_extent),
 					    ser->nr_extents, &in->nr_extent_pages,
 					    &in->claimed);
+	if (!err)
+		err = tmpfs_luo_claim_chain(ser->quotas, sizeof(struct tmpfs_v1_quota),
+					    ser->nr_quotas, &in->nr_quota_pages, &in->claimed);
 	return err ?: tmpfs_luo_each_extent(ser->extents, claim_extent, in);
 }
 
@@ -162,6 +179,7 @@ static void unclaim_all(struct tmpfs_luo_in *in)
 	const struct tmpfs_v1_ser *ser = in->ser;
 
 	tmpfs_luo_each_extent(in->nr_extents ? ser->extents : 0, unclaim_extent, in);
+	tmpfs_luo_unclaim_chain(ser->quotas, in->nr_quota_pages, &in->claimed);
 	tmpfs_luo_unclaim_chain(ser->extents, in->nr_extent_pages, &in->claimed);
 	tmpfs_luo_unclaim_chain(ser->bytes, in->nr_byte_pages, &in->claimed);
 	tmpfs_luo_unclaim_chain(ser->inodes, in->nr_inode_pages, &in->claimed);
@@ -185,6 +203,7 @@ static int claim_all(struct tmpfs_luo_in *in)
 /* Free what told of the tree, and not the pages of files. */
 static void free_told(struct tmpfs_luo_in *in)
 {
+	tmpfs_luo_free_chain(in->ser->quotas);
 	tmpfs_luo_free_chain(in->ser->extents);
 	tmpfs_luo_free_chain(in->ser->bytes);
 	tmpfs_luo_free_chain(in->ser->inodes);
@@ -243,12 +262,26 @@ static bool is_valid_record(const struct tmpfs_luo_in *in, const struct tmpfs_v1
 static int set_inode(struct inode *inode, const struct tmpfs_v1_inode *ser)
 {
 	inode->i_mode = ser->mode;
-	inode->i_uid = KUIDT_INIT(ser->uid);
-	inode->i_gid = KGIDT_INIT(ser->gid);
 	inode->i_ino = ser->ino;
 	if (S_ISREG(ser->mode))
 		i_size_write(inode, ser->size);
 	return shmem_luo_set_flags(inode, ser->flags) ? -EINVAL : 0;
+}
+
+/* The root was made with the tmpfs. */
+static int set_root_owner(struct inode *inode, const struct tmpfs_v1_inode *ser)
+{
+	struct iattr attr = {
+		.ia_valid = ATTR_UID | ATTR_GID,
+		.ia_vfsuid = VFSUIDT_INIT(KUIDT_INIT(ser->uid)),
+		.ia_vfsgid = VFSGIDT_INIT(KGIDT_INIT(ser->gid)),
+	};
+	int err;
+
+	err = dquot_initialize(inode) ?: dquot_transfer(&nop_mnt_idmap, inode, &attr);
+	inode->i_uid = KUIDT_INIT(ser->uid);
+	inode->i_gid = KGIDT_INIT(ser->gid);
+	return err;
 }
 
 /* Make the inode that is numbered next. */
@@ -257,16 +290,21 @@ static int add_inode(struct tmpfs_luo_in *in)
 	const struct tmpfs_v1_inode *ser = record_of(in, in->nr_inodes);
 	struct super_block *sb = in->fc->root->d_sb;
 	struct inode *inode;
+	int err;
 
 	if (!is_valid_record(in, ser) || (!in->nr_inodes && !S_ISDIR(ser->mode)))
 		return -EINVAL;
 	if (in->nr_inodes) {
-		inode = shmem_luo_new_inode(sb, ser->mode, huge_decode_dev(ser->rdev));
+		inode = shmem_luo_new_inode(sb, ser->mode, huge_decode_dev(ser->rdev),
+					    KUIDT_INIT(ser->uid), KGIDT_INIT(ser->gid));
 		/* No memory for the inode is no space, to tmpfs. */
 		if (IS_ERR(inode))
 			return inode == ERR_PTR(-ENOSPC) ? -ENOMEM : PTR_ERR(inode);
 	} else {
 		inode = d_inode(sb->s_root);
+		err = set_root_owner(inode, ser);
+		if (err)
+			return err;
 		ihold(inode);
 	}
 	in->inodes[in->nr_inodes++] = inode;
@@ -381,17 +419,15 @@ static int add_xattr(struct tmpfs_luo_in *in, struct inode *inode)
 			  add_acl(in, inode, type, ser.size);
 }
 
-static bool is_valid_name(const char *name)
+/* Can the directory have an entry of a name, and has none yet? Has the name hashed. */
+static bool can_add(struct dentry *parent, struct qstr *name)
 {
-	return !strchr(name, '/') && strcmp(name, ".") && strcmp(name, "..");
-}
+	struct dentry *found = try_lookup_noperm(name, parent);
 
-static bool has_entry(struct dentry *parent, const struct qstr *name)
-{
-	struct dentry *found = d_lookup(parent, name);
-
+	if (IS_ERR(found))
+		return false;
 	dput(found);
-	return found;
+	return !found && generic_ci_validate_strict_name(d_inode(parent), name);
 }
 
 /*
@@ -410,13 +446,9 @@ static int add_entry(struct tmpfs_luo_in *in, struct dentry *parent)
 	if (err)
 		return err;
 	is_new = ser.inode == in->nr_inodes;
-	if (!is_valid_name(name) || ser.inode > in->nr_inodes ||
-	    ser.inode >= in->ser->nr_inodes ||
-	    (!is_new && S_ISDIR(in->inodes[ser.inode]->i_mode)))
-		return -EINVAL;
 	qstr = (struct qstr)QSTR_INIT(name, ser.name_len);
-	qstr.hash = full_name_hash(parent, name, ser.name_len);
-	if (has_entry(parent, &qstr))
+	if (ser.inode > in->nr_inodes || ser.inode >= in->ser->nr_inodes ||
+	    (!is_new && S_ISDIR(in->inodes[ser.inode]->i_mode)) || !can_add(parent, &qstr))
 		return -EINVAL;
 	err = is_new ? add_inode(in) : 0;
 	return err ?: shmem_luo_link(parent, &qstr, in->inodes[ser.inode], is_new);
@@ -520,6 +552,55 @@ static int account(struct tmpfs_luo_in *in)
 	return 0;
 }
 
+static int set_quota(struct super_block *sb, const struct tmpfs_v1_quota *quota)
+{
+	struct qc_dqblk dqblk = {
+		.d_fieldmask = QC_SPC_HARD | QC_SPC_SOFT | QC_INO_HARD | QC_INO_SOFT,
+		.d_spc_hardlimit = quota->limits.space,
+		.d_spc_softlimit = quota->limits.soft_space,
+		.d_ino_hardlimit = quota->limits.inodes,
+		.d_ino_softlimit = quota->limits.soft_inodes,
+	};
+	struct kqid qid;
+	int err;
+
+	if (quota->type > GRPQUOTA || !sb_has_quota_active(sb, quota->type))
+		return -EINVAL;
+	qid = make_kqid(&init_user_ns, quota->type, quota->id);
+	if (!qid_valid(qid))
+		return -EINVAL;
+	err = sb->s_qcop->set_dqblk(sb, qid, &dqblk);
+	return err == -ERANGE ? -EINVAL : err;
+}
+
+/* What is there is not measured by limits: these come last. */
+static int set_quotas(struct tmpfs_luo_in *in)
+{
+	struct super_block *sb = in->fc->root->d_sb;
+	struct shmem_sb_info *sbinfo = sb->s_fs_info;
+	const struct tmpfs_v1_limits *defaults = in->ser->defaults;
+	const struct tmpfs_v1_page *page;
+	u64 phys, at;
+	int err;
+
+	for (phys = in->ser->quotas; phys; phys = page->next) {
+		page = phys_to_virt(phys);
+		for (at = 0; at < page->used; at += sizeof(struct tmpfs_v1_quota)) {
+			err = set_quota(sb, (const void *)page->data + at);
+			if (err)
+				return err;
+			cond_resched();
+		}
+	}
+	sbinfo->qlimits = (struct shmem_quota_limits) {
+		.usrquota_bhardlimit = defaults[USRQUOTA].space,
+		.usrquota_ihardlimit = defaults[USRQUOTA].inodes,
+		.grpquota_bhardlimit = defaults[GRPQUOTA].space,
+		.grpquota_ihardlimit = defaults[GRPQUOTA].inodes,
+	};
+	return 0;
+}
+
 /* Have the tree have no page, so that it can go without these. */
 static void undo_pages(struct tmpfs_luo_in *in)
 {
@@ -553,6 +634,19 @@ static int set_option(struct fs_context *fc, const char *key, const char *format
 	return vfs_parse_fs_string(fc, key, text);
 }
 
+static int set_encoding(struct fs_context *fc, const struct tmpfs_v1_ser *ser)
+{
+	char text[24];
+	int err;
+
+	snprintf(text, sizeof(text), "utf8-%u.%u.%u", unicode_major(ser->casefold),
+		 unicode_minor(ser->casefold), unicode_rev(ser->casefold));
+	err = vfs_parse_fs_string(fc, "casefold", text);
+	if (!err && ser->flags & TMPFS_V1_STRICT_ENCODING)
+		err = vfs_parse_fs_string(fc, "strict_encoding", NULL);
+	return err;
+}
+
 static int set_options(struct fs_context *fc, const struct tmpfs_v1_ser *ser)
 {
 	static const char * const huge[] = {
@@ -573,18 +667,35 @@ static int set_options(struct fs_context *fc, const struct tmpfs_v1_ser *ser)
 				  NULL);
 	if (!err && ser->flags & TMPFS_V1_NOSWAP)
 		err = vfs_parse_fs_string(fc, "noswap", NULL);
+	if (!err && ser->flags & TMPFS_V1_USRQUOTA)
+		err = vfs_parse_fs_string(fc, "usrquota", NULL);
+	if (!err && ser->flags & TMPFS_V1_GRPQUOTA)
+		err = vfs_parse_fs_string(fc, "grpquota", NULL);
+	if (!err && ser->casefold)
+		err = set_encoding(fc, ser);
 	/* A kernel that has none goes without. */
 	if (!err && IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE))
 		err = vfs_parse_fs_string(fc, "huge", huge[ser->huge]);
 	return err;
 }
 
+/* Does this kernel have all that the tmpfs needs? */
+static bool can_have(const struct tmpfs_v1_ser *ser)
+{
+	return (IS_ENABLED(CONFIG_TMPFS_QUOTA) ||
+		!(ser->flags & (TMPFS_V1_USRQUOTA | TMPFS_V1_GRPQUOTA))) &&
+	       (IS_ENABLED(CONFIG_UNICODE) || !ser->casefold);
+}
+
 static int make_sb(struct tmpfs_luo_in *in)
 {
-	struct file_system_type *type = get_fs_type("tmpfs");
+	struct file_system_type *type;
 	struct fs_context *fc;
 	int err;
 
+	if (!can_have(in->ser))
+		return -EOPNOTSUPP;
+	type = get_fs_type("tmpfs");
 	if (!type)
 		return -ENODEV;
 	fc = fs_context_for_mount(type, 0);
@@ -688,7 +799,7 @@ static struct file *make_tree(struct tmpfs_luo_in *in)
 	err = add_tree(in);
 	file = err ? ERR_PTR(err) : open_root(in);
 	if (!IS_ERR(file)) {
-		err = account(in);
+		err = account(in) ?: set_quotas(in);
 		if (!err) {
 			start(in, file);
 			put_inodes(in);
@@ -713,6 +824,7 @@ static struct file *make_tree(struct tmpfs_luo_in *in)
  * * -EINTR: the caller is being killed
  * * -ENOMEM
  * * -ENOSPC: overcommitment does not allow for it
+ * * -EOPNOTSUPP: it has quotas, or casefold, and this kernel has not
  */
 struct file *tmpfs_luo_retrieve_tree(u64 data)
 {
@@ -789,10 +901,15 @@ static int hold_all(const struct tmpfs_luo_in *in)
 	err = tmpfs_luo_hold_chain(ser->extents);
 	if (err)
 		goto err_bytes;
+	err = tmpfs_luo_hold_chain(ser->quotas);
+	if (err)
+		goto err_extents;
 	err = hold_extents(ser->extents);
 	if (!err)
 		return 0;
 
+	tmpfs_luo_unhold_chain(ser->quotas);
+err_extents:
 	tmpfs_luo_unhold_chain(ser->extents);
 err_bytes:
 	tmpfs_luo_unhold_chain(ser->bytes);
@@ -836,6 +953,7 @@ void tmpfs_luo_uncarry_tree(u64 data)
 	const struct tmpfs_v1_ser *ser = phys_to_virt(data);
 
 	unhold_extents(ser->extents);
+	tmpfs_luo_unhold_chain(ser->quotas);
 	tmpfs_luo_unhold_chain(ser->extents);
 	tmpfs_luo_unhold_chain(ser->bytes);
 	tmpfs_luo_unhold_chain(ser->inodes);

@@ -27,6 +27,7 @@
 #include <linux/pagemap.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
+#include <linux/quota.h>
 #include <linux/quotaops.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -34,6 +35,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uidgid.h>
+#include <linux/unicode.h>
 #include <linux/xattr.h>
 
 #include "memfd_luo.h"
@@ -64,6 +66,7 @@ struct tmpfs_luo_node {
  * @sb:      the tmpfs
  * @nodes:   its inodes
  * @links:   those of them that may have several names, by address
+ * @quotas:  what is handed over of quotas
  * @inodes:  what is handed over of inodes
  * @bytes:   what is handed over that has no fixed size
  * @lock:    protects @extents, and in @ser and the inodes how many pages there are
@@ -74,6 +77,7 @@ struct tmpfs_luo_out {
 	struct super_block *sb;
 	struct list_head nodes;
 	struct xarray links;
+	struct tmpfs_luo_chain quotas;
 	struct tmpfs_luo_chain inodes;
 	struct tmpfs_luo_chain bytes;
 	struct mutex lock;	/* see above */
@@ -370,7 +374,7 @@ static int save_inode(struct tmpfs_luo_out *out, struct tmpfs_luo_node *node)
 	struct tmpfs_v1_inode *ser = node->ser;
 	int err;
 
-	if (SHMEM_I(inode)->fsflags & ~(SHMEM_FL_USER_MODIFIABLE & ~FS_CASEFOLD_FL))
+	if (SHMEM_I(inode)->fsflags & ~SHMEM_FL_USER_MODIFIABLE)
 		return -EOPNOTSUPP;
 	ser->mode = inode->i_mode;
 	ser->nlink = inode->i_nlink;
@@ -456,13 +460,79 @@ static int save_source(struct tmpfs_v1_ser *ser, struct file *file)
 	return strscpy(ser->source, source ?: "none") < 0 ? -EOPNOTSUPP : 0;
 }
 
+static int save_quota(struct tmpfs_luo_out *out, u32 type, u32 id, const struct qc_dqblk *dqblk)
+{
+	struct tmpfs_v1_quota *quota = tmpfs_luo_push(&out->quotas, sizeof(*quota));
+
+	if (!quota)
+		return -ENOMEM;
+	*quota = (struct tmpfs_v1_quota) {
+		.type = type,
+		.id = id,
+		.limits = {
+			.space = dqblk->d_spc_hardlimit,
+			.inodes = dqblk->d_ino_hardlimit,
+			.soft_space = dqblk->d_spc_softlimit,
+			.soft_inodes = dqblk->d_ino_softlimit,
+		},
+	};
+	out->ser->nr_quotas++;
+	return 0;
+}
+
+static int save_quotas_of(struct tmpfs_luo_out *out, int type)
+{
+	struct super_block *sb = out->sb;
+	struct qc_dqblk dqblk = {};
+	struct kqid qid;
+	qid_t id = 0;
+	int err;
+
+	if (!sb_has_quota_active(sb, type))
+		return 0;
+	do {
+		qid = make_kqid(&init_user_ns, type, id);
+		err = sb->s_qcop->get_nextdqblk(sb, &qid, &dqblk);
+		if (err)
+			break;
+		id = from_kqid(&init_user_ns, qid);
+		err = save_quota(out, type, id, &dqblk);
+	} while (!err && ++id);
+	return err == -ENOENT ? 0 : err;
+}
+
+static int save_quotas(struct tmpfs_luo_out *out)
+{
+	struct shmem_sb_info *sbinfo = out->sb->s_fs_info;
+	const struct shmem_quota_limits *limits = &sbinfo->qlimits;
+	struct tmpfs_v1_ser *ser = out->ser;
+
+	ser->flags |= (sb_has_quota_active(out->sb, USRQUOTA) ? TMPFS_V1_USRQUOTA : 0) |
+		      (sb_has_quota_active(out->sb, GRPQUOTA) ? TMPFS_V1_GRPQUOTA : 0);
+	ser->defaults[USRQUOTA].space = limits->usrquota_bhardlimit;
+	ser->defaults[USRQUOTA].inodes = limits->usrquota_ihardlimit;
+	ser->defaults[GRPQUOTA].space = limits->grpquota_bhardlimit;
+	ser->defaults[GRPQUOTA].inodes = limits->grpquota_ihardlimit;
+	return save_quotas_of(out, USRQUOTA) ?: save_quotas_of(out, GRPQUOTA);
+}
+
+static void save_encoding(struct tmpfs_luo_out *out)
+{
+#if IS_ENABLED(CONFIG_UNICODE)
+	if (!sb_has_encoding(out->sb))
+		return;
+	out->ser->casefold = out->sb->s_encoding->version;
+	if (sb_has_strict_encoding(out->sb))
+		out->ser->flags |= TMPFS_V1_STRICT_ENCODING;
+#endif
+}
+
 static int save_options(struct tmpfs_luo_out *out, struct file *file)
 {
 	struct shmem_sb_info *sbinfo = out->sb->s_fs_info;
 	struct tmpfs_v1_ser *ser = out->ser;
 
-	if (sb_any_quota_loaded(out->sb) || sb_has_encoding(out->sb) || sbinfo->mpol ||
-	    is_idmapped_mnt(file->f_path.mnt))
+	if (sbinfo->mpol || is_idmapped_mnt(file->f_path.mnt))
 		return -EOPNOTSUPP;
 	ser->max_blocks = sbinfo->max_blocks;
 	ser->max_inodes = sbinfo->max_inodes;
@@ -475,7 +545,8 @@ static int save_options(struct tmpfs_luo_out *out, struct file *file)
 		     (sbinfo->full_inums ? TMPFS_V1_INODE64 : 0) |
 		     (sb_rdonly(out->sb) ? TMPFS_V1_RDONLY : 0);
 	ser->mount_attrs = tmpfs_luo_to_attrs(READ_ONCE(file->f_path.mnt->mnt_flags));
-	return save_source(ser, file);
+	save_encoding(out);
+	return save_source(ser, file) ?: save_quotas(out);
 }
 
 /* Have names, sizes and metadata stay as they are. */
@@ -529,6 +600,7 @@ static void out_free(struct tmpfs_luo_out *out)
 	list_for_each_entry_safe(node, next, &out->nodes, list)
 		kfree(node);
 	xa_destroy(&out->links);
+	tmpfs_luo_chain_free(&out->quotas);
 	tmpfs_luo_chain_free(&out->inodes);
 	tmpfs_luo_chain_free(&out->bytes);
 	tmpfs_luo_chain_free(&out->extents);
@@ -591,6 +663,7 @@ struct tmpfs_luo_out *tmpfs_luo_preserve_tree(struct file *file)
 		out_free(out);
 		return ERR_PTR(err);
 	}
+	out->ser->quotas = tmpfs_luo_chain_phys(&out->quotas);
 	out->ser->inodes = tmpfs_luo_chain_phys(&out->inodes);
 	out->ser->bytes = tmpfs_luo_chain_phys(&out->bytes);
 	/* It was needed to find names alone. */

@@ -87,6 +87,46 @@ comes_back() {
 	comes_back "$SEED" 2000 size=256M 1
 }
 
+@test "mount options, quotas, casefold and huge pages are what they were" {
+	local before
+	tmpfs_run <<-'END'
+		tmpfs_mount /quota size=32M,usrquota,grpquota,usrquota_block_hardlimit=1M,grpquota_inode_hardlimit=3
+		tmpfs_mount /huge size=64M,huge=always
+		tmpfs_mount /fold casefold=utf8-12.1.0,strict_encoding,inode64,ro
+		mount -o remount,rw /fold
+		mkdir /fold/dir
+		chown 5:6 /quota
+		setpriv --reuid 5 --regid 6 --clear-groups bash -c 'head -c 800K /dev/zero >/quota/a; : >/quota/b'
+		head -c 5M /dev/zero >/huge/file
+		head -c 100K /dev/urandom >/huge/small
+		for dir in /quota /huge /fold; do
+			tmpfs_list $dir >/dev/null
+			tmpfs_list $dir
+			tmpfs_keep $dir $((++nr))
+		done
+	END
+	before=$output
+	vm_kexec
+	tmpfs_run <<-'END'
+		for dir in /quota /huge /fold; do
+			tmpfs_back $dir $((++nr))
+			tmpfs_list $dir
+		done
+		echo 1 >incoming/s/finish
+		exec 2>&1
+		# The rest of the quotas is what it was, too.
+		setpriv --reuid 5 --regid 6 --clear-groups bash -c 'set +e
+			head -c 300K /dev/zero >>/quota/a
+			: >/quota/c' && exit 1
+		expect 1048576 stat -c %s /quota/a
+		expect $'/quota/a\n/quota/b' bash -c 'printf "%s\n" /quota/*'
+		umount /quota /huge /fold
+	END
+	assert_output --partial "$before"
+	assert_output --partial 'a: Disk quota exceeded'
+	assert_output --partial 'c: Disk quota exceeded'
+}
+
 @test "while it is preserved nothing but contents and times changes, and afterwards all does" {
 	tmpfs_run 'tmpfs_mount /keep; tmpfs_small /keep; cd /keep' <<-'END'
 		cd $LUO
@@ -393,6 +433,7 @@ HEADS=(
 	chain.%.inodes.used=0 chain.%.inodes.used=623 chain.%.inodes.used=0xffffffffffffffff
 	chain.%.inodes.next=nowhere chain.%.inodes.next=@tmpfs.%.inodes chain.%.bytes.next=@tmpfs.%.bytes
 	chain.%.bytes.used=4081 chain.%.extents.used=57 chain.%.extents.next=@tmpfs.%.extents
+	tmpfs.%.quotas=@tmpfs.%.extents tmpfs.%.nr_quotas=1 tmpfs.%.casefold=1 tmpfs.%.usr_space=0x8000000000000000
 )
 
 RECORDS=(

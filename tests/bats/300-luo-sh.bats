@@ -424,7 +424,7 @@ device'
 
 @test "help, version and the table for the completion are there" {
 	vm_run 'luo-sh help'
-	assert_line '  fd retrieve NAME TOKEN [--fd N] -- COMMAND...'
+	assert_line '  fd retrieve NAME TOKEN [--mount DIR] [--fd N] [-- COMMAND...]'
 	help=$output
 	vm_run 'luo-sh --help'
 	assert_output "$help"

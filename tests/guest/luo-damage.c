@@ -44,7 +44,7 @@ static const char usage_text[] =
 	"  extents.NAME.TOKEN.next, .nr                        the first page of further extents\n"
 	"  extent.NAME.TOKEN.N.index, .pfn, .nr\n"
 	"  tmpfs.NAME.TOKEN.magic, .inodes, .bytes, .extents, .nr_inodes, .nr_bytes, .nr_extents, .nr_pages, .max_blocks,\n"
-	"      .max_inodes, .mode, .uid, .gid, .huge, .flags, .mount_attrs, .source          (tmpfs-v1)\n"
+	"      .max_inodes, .mode, .uid, .gid, .huge, .flags, .mount_attrs, .source, .quotas, .nr_quotas, .usr_space, .casefold (tmpfs-v1)\n"
 	"  chain.NAME.TOKEN.WHICH.next, .used                  the first page of inodes, bytes or extents\n"
 	"  inode.NAME.TOKEN.N.mode, .nlink, .uid, .gid, .ino, .size, .nr_pages, .rdev, .flags, .nr_xattrs, .atime, .mtime,\n"
 	"      .ctime, .btime                                  the nanoseconds of these times\n"
@@ -252,7 +252,8 @@ static const struct member tmpfs_members[] = {
 	{ "magic", 0, 8 }, { "inodes", 8, 8 }, { "bytes", 16, 8 }, { "extents", 24, 8 }, { "nr_inodes", 32, 8 },
 	{ "nr_bytes", 40, 8 }, { "nr_extents", 48, 8 }, { "nr_pages", 56, 8 }, { "max_blocks", 64, 8 },
 	{ "max_inodes", 72, 8 }, { "mode", 88, 4 }, { "uid", 92, 4 }, { "gid", 96, 4 }, { "huge", 100, 4 },
-	{ "flags", 104, 4 }, { "mount_attrs", 108, 4 }, { "source", 112, 256 }, {},
+	{ "flags", 104, 4 }, { "mount_attrs", 108, 4 }, { "source", 112, 256 }, { "quotas", 368, 8 },
+	{ "nr_quotas", 376, 8 }, { "usr_space", 384, 8 }, { "casefold", 448, 4 }, {},
 };
 static const struct member chain_members[] = { { "next", 0, 8 }, { "used", 8, 8 }, {} };
 static const struct member inode_members[] = {

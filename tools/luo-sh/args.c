@@ -61,6 +61,12 @@ static bool takes_rest(const struct command *command)
 	return strstr(command->synopsis, "-- ");
 }
 
+/* Does it do without one? */
+static bool may_lack_rest(const struct command *command)
+{
+	return !takes_rest(command) || strstr(command->synopsis, "[-- ");
+}
+
 /* The words that the synopsis wants, and no others */
 static int check_words(const struct command *command, const struct args *args)
 {
@@ -70,7 +76,7 @@ static int check_words(const struct command *command, const struct args *args)
 	size_t len;
 
 	while ((word = next_word(&synopsis, &len))) {
-		if (len == 2 && !strncmp(word, "--", 2))
+		if ((len == 2 && !strncmp(word, "--", 2)) || (len == 3 && !strncmp(word, "[--", 3)))
 			break;
 		if (!strncmp(word, "--", 2)) {
 			snprintf(name, sizeof(name), "%.*s", (int)len - 2, word + 2);
@@ -87,7 +93,7 @@ static int check_words(const struct command *command, const struct args *args)
 		max = !strncmp(word + len - 3, "...", 3) ? INT_MAX : max + 1;
 	}
 
-	if (args->nr < min || args->nr > max || !!args->rest != takes_rest(command))
+	if (args->nr < min || args->nr > max || (!args->rest && !may_lack_rest(command)))
 		return complain(STATUS_USAGE, "usage: luo-sh %s%s%s %s",
 				command->object ?: "", command->object ? " " : "",
 				command->name, command->synopsis);

@@ -58,7 +58,7 @@ struct command {
 	/*
 	 * As it is printed, completed, and parsed: WORD, [WORD], WORD...,
 	 * --option WORD, [--option], [--option WORD], [--option WORD]...,
-	 * and "-- WORD..." at the end
+	 * and "-- WORD..." or "[-- WORD...]" at the end
 	 */
 	const char *synopsis;
 	const char *what;

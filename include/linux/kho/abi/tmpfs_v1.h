@@ -3,7 +3,7 @@
  * DOC: tmpfs-v1
  *
  * A tmpfs is handed over in the format ``tmpfs-v1`` as &struct tmpfs_v1_ser, in a page
- * of its own, and three chains of pages, each of which begins as &struct tmpfs_v1_page
+ * of its own, and four chains of pages, each of which begins as &struct tmpfs_v1_page
  * does:
  *
  * inodes
@@ -16,6 +16,8 @@
  *   tmpfs_v1_dirent, in the order in which they were made.
  * extents
  *   &struct tmpfs_v1_extent, in no order. As many as fit are in each page but the last.
+ * quotas
+ *   &struct tmpfs_v1_quota, likewise.
  *
  * Inodes are numbered in the order in which an entry names them first. So a directory comes
  * before what is in it, an entry that names an inode a second time is a hard link, and
@@ -46,7 +48,10 @@
 #define TMPFS_V1_NOSWAP		BIT(0)
 #define TMPFS_V1_INODE64	BIT(1)
 #define TMPFS_V1_RDONLY		BIT(2)
-#define TMPFS_V1_ALL_FLAGS	(TMPFS_V1_NOSWAP | TMPFS_V1_INODE64 | TMPFS_V1_RDONLY)
+#define TMPFS_V1_USRQUOTA	BIT(3)
+#define TMPFS_V1_GRPQUOTA	BIT(4)
+#define TMPFS_V1_STRICT_ENCODING BIT(5)
+#define TMPFS_V1_ALL_FLAGS	GENMASK(5, 0)
 
 /* huge= */
 #define TMPFS_V1_HUGE_NEVER		0
@@ -155,6 +160,32 @@ struct tmpfs_v1_extent {
 #define TMPFS_V1_CHUNK_ORDER	9
 
 /**
+ * struct tmpfs_v1_limits - limits of a quota; 0: none
+ * @space:       hard limit of space, in bytes
+ * @inodes:      hard limit of the number of inodes
+ * @soft_space:  soft limits, likewise
+ * @soft_inodes: likewise
+ */
+struct tmpfs_v1_limits {
+	u64 space;
+	u64 inodes;
+	u64 soft_space;
+	u64 soft_inodes;
+} __packed;
+
+/**
+ * struct tmpfs_v1_quota - what a user or a group may have
+ * @type:   USRQUOTA or GRPQUOTA
+ * @id:     of the user or group, as the initial user namespace has it
+ * @limits: the limits
+ */
+struct tmpfs_v1_quota {
+	u32 type;
+	u32 id;
+	struct tmpfs_v1_limits limits;
+} __packed;
+
+/**
  * struct tmpfs_v1_ser - a tmpfs
  * @magic:       TMPFS_V1_MAGIC
  * @inodes:      physical address of the first page of inodes
@@ -174,6 +205,10 @@ struct tmpfs_v1_extent {
  * @flags:       TMPFS_V1_NOSWAP and the like
  * @mount_attrs: MOUNT_ATTR_* of the mount that was preserved
  * @source:      what was mounted, as /proc/mounts shows it, NUL-terminated
+ * @quotas:      physical address of the first page of quotas, or 0
+ * @nr_quotas:   number of quotas
+ * @defaults:    what who has no quota of its own may have, by type; hard limits only
+ * @casefold:    version of Unicode, as UNICODE_AGE(); 0: no casefold
  */
 struct tmpfs_v1_ser {
 	u64 magic;
@@ -194,6 +229,10 @@ struct tmpfs_v1_ser {
 	u32 flags;
 	u32 mount_attrs;
 	char source[TMPFS_V1_MAX_SOURCE + 1];
+	u64 quotas;
+	u64 nr_quotas;
+	struct tmpfs_v1_limits defaults[2];
+	u32 casefold;
 } __packed;
 
 #endif /* _LINUX_KHO_ABI_TMPFS_V1_H */
