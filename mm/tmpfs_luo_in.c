@@ -50,7 +50,7 @@
 #include "tmpfs_luo.h"
 
 /* A file can have no page behind this one. */
-#define MAX_PAGES	(((u64)MAX_LFS_FILESIZE >> PAGE_SHIFT) + 1)
+#define MAX_FILE_PAGES	(((u64)MAX_LFS_FILESIZE >> PAGE_SHIFT) + 1)
 
 /**
  * struct tmpfs_luo_in - a tmpfs that is looked at, or made again
@@ -91,6 +91,7 @@ struct tmpfs_luo_in {
 	struct tmpfs_luo_cursor bytes;
 	char *buffer;
 };
+
 static_assert(TMPFS_V1_MAX_TARGET < TMPFS_V1_MAX_XATTR_SIZE);
 
 /* All that was handed over, without a look at what it means */
@@ -132,7 +133,7 @@ static int claim_extent(void *arg, const struct luo_extent *extent, u32 inode)
 	struct tmpfs_luo_in *in = arg;
 	int err;
 
-	if (!luo_extent_is_valid(extent, MAX_PAGES))
+	if (!luo_extent_is_valid(extent, MAX_FILE_PAGES))
 		return -EINVAL;
 	err = luo_extent_claim(extent, &in->claimed);
 	if (!err)

@@ -137,7 +137,7 @@ tmpfs_list() {
 		du -s .
 		df -k . | tail -n 1
 		df -i . | tail -n 1
-		sed -n "s,^.* $1 \([^ ]*\) .* - tmpfs \(.*\)\$,\1 \2,p" /proc/self/mountinfo
+		sed -n "s,^.* $1 \([^ ]*\) .*- tmpfs \(.*\)\$,\1 \2,p" /proc/self/mountinfo
 	)
 }
 
