@@ -31,7 +31,7 @@
  * While it is preserved, what is in its files can be written, but for their sizes: what is
  * put into holes is preserved as it comes. All else but times stays as it is: to create,
  * remove, rename, link, truncate, extend, or change metadata gets EBUSY, and so does a
- * remount.
+ * remount, and umount(2) without MNT_DETACH, as its root is open.
  *
  * Whoever retrieves it, which takes CAP_SYS_ADMIN, gets the root of a new mount, which is
  * mounted nowhere yet, as fsmount(2) returns it, but open for reading: move_mount(2) puts

@@ -144,7 +144,6 @@ comes_back() {
 			'mv -T file new'
 			'mv -T file empty'
 			'mv -T dir new'
-			'mv --exchange file empty'
 			'chmod 600 file'
 			'chmod 600 dir'
 			'chmod 600 fifo'
@@ -256,6 +255,41 @@ comes_back() {
 		echo 1 >incoming/s/finish
 		umount /keep
 	END
+}
+
+@test "luo-sh lists what is in one, and mounts it" {
+	tmpfs_run <<-'END'
+		tmpfs_mount /keep
+		mkdir -m 750 /keep/dir
+		printf text >/keep/dir/file
+		ln /keep/dir/file /keep/link
+		ln -s target $'/keep/sym\xff'
+		touch -d @1.5 /keep/dir/file
+		luo-sh session create s
+		luo-sh fd preserve s 1 --fd 5 5</keep
+		luo-hold preserve sessions/s/2 1 memfd,size=4K >/dev/null
+		says 1 "$LUO/incoming/s/1/fd: No such file or directory (ENOENT)" luo-sh fd list -r s 1
+	END
+	vm_kexec
+	tmpfs_run <<-'END'
+		mkdir /keep
+		luo-sh fd list -r s 1
+		luo-sh fd retrieve s 1 --mount /keep
+		expect text cat /keep/link
+		luo-sh -j fd list --recursive s 1
+		says 1 "$LUO/incoming/s/2: Not a directory (ENOTDIR)" luo-sh fd list -r s 2
+		says 1 '/keep: Invalid argument (EINVAL)' luo-sh fd retrieve s 2 --mount /keep
+		says 2 'retrieve: either --mount DIR or -- COMMAND...' luo-sh fd retrieve s 1
+		says 2 'retrieve: either --mount DIR or -- COMMAND...' luo-sh fd retrieve s 1 --mount /keep -- true
+		says 2 'list: --recursive wants NAME TOKEN' luo-sh fd list -r s
+		umount /keep
+		luo-sh session finish s
+	END
+	assert_line --regexp '^  \.:  type directory  mode 1777  uid 0  gid 0  size [0-9]+  links 3  mtime '
+	assert_line '  sym\xff:  type symlink  mode 0777  uid 0  gid 0  size 6  links 1  mtime '"$(sed -n 's/^  sym.*mtime //p' <<<"$output")"
+	assert_line '  dir/file:  type file  mode 0644  uid 0  gid 0  size 4  links 2  mtime 1.500000000'
+	run jq -c '.entries[] | select(.path == "dir") | [.type, .mode, .links]' <<<"${lines[-1]}"
+	assert_output '["directory","0750",2]'
 }
 
 @test "one that is discarded, before and after it was retrieved, leaves no memory behind" {

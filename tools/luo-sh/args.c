@@ -134,6 +134,7 @@ static int parse_option(const struct command *command, char *arg, char *next, st
 
 int args_parse(const struct command *command, int argc, char **argv, struct args *args)
 {
+	static char recursive[] = "--recursive";
 	int i = 0, used;
 
 	*args = (struct args){
@@ -144,6 +145,9 @@ int args_parse(const struct command *command, int argc, char **argv, struct args
 		return fail(ENOMEM, "%s", command->name);
 
 	while (i < argc && strcmp(argv[i], "--")) {
+		/* The one option that is short */
+		if (!strcmp(argv[i], "-r") && find_option(command->synopsis, "recursive", 9))
+			argv[i] = recursive;
 		if (strncmp(argv[i], "--", 2)) {
 			args->words[args->nr++] = argv[i++];
 			continue;

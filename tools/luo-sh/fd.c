@@ -89,7 +89,13 @@ int cmd_fd_unpreserve(const struct args *args)
 int cmd_fd_list(const struct args *args)
 {
 	struct json_object *obj;
+	char dir[DIR_SIZE];
 
+	if (!args_option(args, "recursive") != (args->nr < 2))
+		return complain(STATUS_USAGE, "list: --recursive wants NAME TOKEN");
+	if (args->nr == 2)
+		return token_dir(INCOMING, args->words[0], args->words[1], dir) ?:
+		       list_tmpfs(dir);
 	if (args->nr)
 		return cmd_session_show(args);
 	obj = new_object(SESSIONS, luo_sessions(SESSIONS));

@@ -155,6 +155,9 @@ int cmd_fd_new(const struct args *args);
 int cmd_fd_save(const struct args *args);
 int cmd_fd_restore(const struct args *args);
 
+/* list.c */
+int list_tmpfs(const char *dir);
+
 /* save.c */
 int cmd_save(const struct args *args);
 int cmd_restore(const struct args *args);
