@@ -153,7 +153,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	for (i = 0; i < ARRAY_SIZE(uses); i++) {
 		/* With memory for all, for little more than the tmpfs, and for some of it, which the input tells */
 		vfs_left = i == 1 ? 6 : i == 2 && size ? data[size - 1] % 64 : UINT_MAX;
-		hold_limit = i == 4 ? MAX_PAGES : 3;
+		hold_limit = i == 4 || !size ? MAX_PAGES : data[size - 1] % 8;
 		memory_load(data, size);
 		uses[i]();
 		memory_unload();
