@@ -56,7 +56,7 @@ tmpfs_small() {
 		printf -v name '%0255d' 7
 		: >"$name"
 		: >$'new\nline \x01\xff'
-		mkdir "..." "-r"
+		mkdir -- ... -r
 		chmod 4711 file
 		chmod 1777 dir
 		chown 1234:4000000 dir/sub/file
@@ -130,10 +130,10 @@ tmpfs_list() {
 	(
 		cd "$1" || exit
 		find . -printf '%p %y %m %U %G %s %b %n %i %l %A@ %T@ %C@ %B@\n'
-		getfattr -R -h -d -m - -e hex .
+		getfattr -R -P -h -d -m - -e hex .
 		getfacl -R -P -n -p .
 		find . -type f ! -size +100M -print0 | xargs -0 sha256sum
-		find . -type b -o -type c | sort | xargs stat -c '%n %t:%T'
+		find . -type b -o -type c | sort | xargs -r stat -c '%n %t:%T'
 		du -s .
 		df -k . | tail -n 1
 		df -i . | tail -n 1
