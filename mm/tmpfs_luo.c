@@ -35,9 +35,10 @@
  *
  * Whoever retrieves it, which takes CAP_SYS_ADMIN, gets the root of a new mount, which is
  * mounted nowhere yet, as fsmount(2) returns it, but open for reading: move_mount(2) puts
- * it somewhere, and ``mount --bind /proc/self/fd/N`` a copy of it. Each time it is retrieved there
- * is another mount of the one tmpfs. It takes as long as there are entries. Pages come as
- * those of memfds do.
+ * it somewhere, and ``mount -c --bind /proc/self/fd/N`` a copy of it. (Without -c, mount(8)
+ * reads the link, which is "/", and mounts that.) Each time it is retrieved there is another
+ * mount of the one tmpfs. It takes as long as there are entries. Pages come as those of
+ * memfds do.
  *
  * Refused with an errno are:
  *
@@ -69,6 +70,7 @@
 #include <linux/kho/abi/tmpfs_v1.h>
 #include <linux/liveupdate.h>
 #include <linux/magic.h>
+#include <linux/mnt_namespace.h>
 #include <linux/mount.h>
 #include <linux/mutex.h>
 #include <linux/percpu_counter.h>

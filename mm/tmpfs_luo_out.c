@@ -22,6 +22,7 @@
 #include <linux/kdev_t.h>
 #include <linux/kexec_handover.h>
 #include <linux/maple_tree.h>
+#include <linux/mnt_namespace.h>
 #include <linux/mount.h>
 #include <linux/mutex.h>
 #include <linux/pagemap.h>

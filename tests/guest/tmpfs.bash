@@ -30,7 +30,7 @@ tmpfs_back() {
 	mkdir -p "$1"
 	exec {fd}</dev/null
 	echo "self:$fd" >"incoming/s/${2-1}/fd"
-	mount --bind "/proc/self/fd/$fd" "$1"
+	mount -c --bind "/proc/self/fd/$fd" "$1"
 	exec {fd}<&-
 }
 
@@ -129,7 +129,8 @@ tmpfs_large() {
 tmpfs_list() {
 	(
 		cd "$1" || exit
-		find . -printf '%p %y %m %U %G %s %b %n %i %l %A@ %T@ %C@ %B@\n'
+		find . -printf '%p %y %m %U %G %s %b %n %i %l %A@ %T@ %C@\n'
+		find . -print0 | xargs -0 stat -c '%w %n'
 		getfattr -R -P -h -d -m - -e hex .
 		getfacl -R -P -n -p .
 		find . -type f ! -size +100M -print0 | xargs -0 sha256sum
