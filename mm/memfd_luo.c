@@ -409,8 +409,9 @@ static bool memfd_luo_can_preserve(struct liveupdate_file_handler *handler,
 
 	if (!shmem_file(file))
 		return false;
-	/* One that is preserved may have got a name since, which changes nothing. */
-	if (inode->i_nlink && !READ_ONCE(SHMEM_I(inode)->luo_out))
+	/* One that is preserved may have got a name since, unless it is so with its tmpfs. */
+	if (inode->i_nlink &&
+	    (!READ_ONCE(SHMEM_I(inode)->luo_out) || shmem_luo_is_fixed(inode->i_sb)))
 		return false;
 	/* memfd-v2 has no other format beside it: preserve() says what it cannot tell. */
 	return format == &memfd_luo_v2 || !(memfd_luo_flags(file) & ~format->flags);

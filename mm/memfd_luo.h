@@ -4,6 +4,7 @@
  *
  *   memfd_luo.c          the handlers
  *   hugetlb_luo.c        the handler for those of huge pages
+ *   tmpfs_luo.c          the handler for a tmpfs, and files in it
  *   memfd_luo_meta.c     what a file is besides its pages
  *   memfd_luo_out.c      the pages of a file that is preserved
  *   memfd_luo_in.c       what the previous kernel handed over
@@ -31,6 +32,8 @@ struct memfd_luo_ser;
 struct memfd_v3_page;
 struct memfd_v3_ser;
 struct task_struct;
+struct tmpfs_luo_out;
+struct tmpfs_v1_inode;
 
 /**
  * struct memfd_luo_meta - what is handed over of a file besides its pages
@@ -68,6 +71,11 @@ struct memfd_luo_meta {
  * @v3:       what is handed over in memfd-v3,
  * @last:     its last page of extents, NULL when there is none,
  * @is_open:  and whether KHO was not told of the last extent yet
+ * @tmpfs:    the tmpfs that the file is handed over with,
+ * @inode:    what is handed over of it there,
+ * @index:    its number,
+ * @growing:  and the extent that grows while the file is walked through; it has
+ *            no pages when there is none
  * @walker:   the task that is preserving what the file has, which holds
  *            invalidate_lock
  * @rcu:      for looking at @walker without a lock
@@ -86,6 +94,12 @@ struct memfd_luo_out {
 			struct memfd_v3_ser *v3;
 			struct memfd_v3_page *last;
 			bool is_open;
+		};
+		struct {
+			struct tmpfs_luo_out *tmpfs;
+			struct tmpfs_v1_inode *inode;
+			u32 index;
+			struct luo_extent growing;
 		};
 	};
 	struct task_struct *walker;
@@ -192,6 +206,8 @@ int memfd_luo_lock(struct inode *inode);
 void memfd_luo_unlock(struct inode *inode);
 int memfd_luo_preserve_pages(struct memfd_luo_out *out, struct inode *inode);
 void memfd_luo_unpreserve_pages(struct inode *inode);
+int memfd_luo_check_extent(void *arg, const struct luo_extent *extent);
+bool memfd_luo_may_be_bad(void);
 int memfd_luo_check_pages(struct memfd_luo_out *out, struct address_space *mapping);
 int memfd_luo_freeze_pages(struct memfd_luo_out *out, struct address_space *mapping);
 void memfd_luo_unfreeze_pages(void);
@@ -215,6 +231,9 @@ unsigned int memfd_luo_background_delay(void);
 int memfd_luo_begin_in(struct inode *inode);
 int memfd_luo_pend(struct inode *inode, const struct luo_extent *extent);
 void memfd_luo_unpend_all(struct inode *inode);
+int memfd_luo_account_in(struct inode *inode, u64 nr_pages);
+void memfd_luo_unaccount_in(struct inode *inode, u64 nr_pages);
+void memfd_luo_start_in(struct inode *inode, u64 nr_pages);
 int memfd_luo_finish_in(struct inode *inode, u64 nr_pages);
 bool memfd_luo_pending_extent(void *entry, pgoff_t base, unsigned int order,
 			      struct luo_extent *extent);

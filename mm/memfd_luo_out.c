@@ -617,24 +617,39 @@ void memfd_luo_unpreserve_pages(struct inode *inode)
 	memfd_luo_unlock(inode);
 }
 
-static int memfd_luo_check_extent(void *arg, const struct luo_extent *extent)
+/**
+ * memfd_luo_check_extent() - can an extent be handed over still?
+ * @arg:    unused
+ * @extent: the extent
+ *
+ * Return: 0; -EHWPOISON; or -EOPNOTSUPP when its pages have tags.
+ */
+int memfd_luo_check_extent(void *arg, const struct luo_extent *extent)
 {
 	if (luo_extent_is_poisoned(extent))
 		return -EHWPOISON;
 	return memfd_luo_is_tagged(extent) ? -EOPNOTSUPP : 0;
 }
 
+/**
+ * memfd_luo_may_be_bad() - can memfd_luo_check_extent() fail on this machine?
+ *
+ * Return: whether it can.
+ */
+bool memfd_luo_may_be_bad(void)
+{
+#ifdef CONFIG_ARM64_MTE
+	if (system_supports_mte())
+		return true;
+#endif
+	return luo_any_is_poisoned();
+}
+
 /* A page may have become what cannot be handed over since it was preserved. */
 static int memfd_luo_check_extents(struct memfd_luo_out *out)
 {
-	bool may_be_tagged = false;
-
-#ifdef CONFIG_ARM64_MTE
-	may_be_tagged = system_supports_mte();
-#endif
-	if (!may_be_tagged && !luo_any_is_poisoned())
-		return 0;
-	return out->format->each(out, memfd_luo_check_extent, NULL);
+	return memfd_luo_may_be_bad() ?
+	       out->format->each(out, memfd_luo_check_extent, NULL) : 0;
 }
 
 /**

@@ -858,9 +858,9 @@ void memfd_luo_unpend_all(struct inode *inode)
 }
 
 /**
- * memfd_luo_finish_in() - account what a file has, all of it pending
+ * memfd_luo_account_in() - account what a file has, all of it pending
  * @inode:    the file
- * @nr_pages: number of pages
+ * @nr_pages: number of pages, not 0
  *
  * Context: process context.
  * Return: 0; or
@@ -868,28 +868,68 @@ void memfd_luo_unpend_all(struct inode *inode)
  * * -ENOSPC: overcommitment does not
  * * -EINTR: the caller is being killed
  */
-int memfd_luo_finish_in(struct inode *inode, u64 nr_pages)
+int memfd_luo_account_in(struct inode *inode, u64 nr_pages)
 {
 	struct memfd_luo_in *in = SHMEM_I(inode)->luo_in;
 	int err;
 
-	if (!nr_pages)
-		return 0;
 	/* A cgroup's limit is the caller's to be told of, not to be killed for. */
 	err = mem_cgroup_reserve(in->memcg, nr_pages, GFP_KHO);
 	if (err)
 		return err;
 	err = shmem_begin_swapped(inode, nr_pages);
-	if (err) {
+	if (err)
 		mem_cgroup_unreserve(in->memcg, nr_pages);
-		return err;
-	}
+	return err;
+}
+
+/**
+ * memfd_luo_unaccount_in() - undo memfd_luo_account_in()
+ * @inode:    the file, after memfd_luo_unpend_all()
+ * @nr_pages: number of pages
+ */
+void memfd_luo_unaccount_in(struct inode *inode, u64 nr_pages)
+{
+	shmem_recalc_inode(inode, 0, -nr_pages);
+	mem_cgroup_unreserve(SHMEM_I(inode)->luo_in->memcg, nr_pages);
+}
+
+/**
+ * memfd_luo_start_in() - have the pages of a file come, be it in the background
+ * @inode:    the file, for which memfd_luo_account_in() was called
+ * @nr_pages: number of pages
+ *
+ * Context: process context.
+ */
+void memfd_luo_start_in(struct inode *inode, u64 nr_pages)
+{
+	struct memfd_luo_in *in = SHMEM_I(inode)->luo_in;
+
 	if (nr_pages <= PENDING_BATCH && bring_all(in))
 		in_free(in);
 	else
 		queue_delayed_work(system_dfl_wq, &in->work,
 				   msecs_to_jiffies(memfd_luo_background_delay()));
-	return 0;
+}
+
+/**
+ * memfd_luo_finish_in() - account what a file has, all of it pending, and have it come
+ * @inode:    the file
+ * @nr_pages: number of pages
+ *
+ * Context: process context.
+ * Return: 0; or what memfd_luo_account_in() says.
+ */
+int memfd_luo_finish_in(struct inode *inode, u64 nr_pages)
+{
+	int err;
+
+	if (!nr_pages)
+		return 0;
+	err = memfd_luo_account_in(inode, nr_pages);
+	if (!err)
+		memfd_luo_start_in(inode, nr_pages);
+	return err;
 }
 
 /**

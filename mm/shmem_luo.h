@@ -14,9 +14,13 @@
 #include <linux/leafops.h>
 #include <linux/shmem_fs.h>
 #include <linux/types.h>
+#include <linux/uidgid_types.h>
 
+struct dentry;
 struct folio;
 struct inode;
+struct qstr;
+struct super_block;
 
 /**
  * struct shmem_luo_ops - what shmem asks for
@@ -72,6 +76,22 @@ static inline bool shmem_luo_is_retrieved(struct inode *inode)
 	return shmem_luo_is_on() && READ_ONCE(SHMEM_I(inode)->luo_in);
 }
 
+/*
+ * The tmpfs is preserved: names, sizes and metadata stay as they are. Called by each
+ * operation that changes one of these, under the lock of an inode that the walk
+ * through the tree takes after it has set the flag.
+ */
+static inline bool shmem_luo_is_fixed(const struct super_block *sb)
+{
+#ifdef CONFIG_LIVEUPDATE_TMPFS
+	const struct shmem_sb_info *sbinfo = sb->s_fs_info;
+
+	return shmem_luo_is_on() && READ_ONCE(sbinfo->luo_fixed);
+#else
+	return false;
+#endif
+}
+
 #else
 
 #define shmem_luo_ops	((const struct shmem_luo_ops *)NULL)
@@ -91,7 +111,21 @@ static inline bool shmem_luo_is_retrieved(struct inode *inode)
 	return false;
 }
 
+static inline bool shmem_luo_is_fixed(const struct super_block *sb)
+{
+	return false;
+}
+
 #endif
+
+/* In mm/shmem.c, for a tree that is made of what was handed over */
+struct inode *shmem_luo_new_inode(struct super_block *sb, umode_t mode, dev_t rdev, kuid_t uid,
+				  kgid_t gid);
+int shmem_luo_link(struct dentry *parent, const struct qstr *name, struct inode *inode,
+		   bool is_new);
+int shmem_luo_set_target(struct inode *inode, const char *target);
+int shmem_luo_set_xattr(struct inode *inode, const char *name, const void *value, size_t size);
+int shmem_luo_set_flags(struct inode *inode, u32 flags);
 
 /*
  * A pending entry is a marker, like the poisoned ones that shmem has in the page

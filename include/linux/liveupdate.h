@@ -87,6 +87,11 @@ struct liveupdate_file_op_args {
  *                not preserved twice; by default the struct file itself.
  * @get_size:     Optional. The size in bytes of a file that was not retrieved
  *                yet, read from what was saved.
+ * @file_size:    Optional. The size in bytes of a file that is there; by default that
+ *                of its inode.
+ * @open:         Optional. Called each time that a user gets a file that was retrieved:
+ *                returns what that user gets, with a reference, or an ERR_PTR(). By
+ *                default all get @file of the arguments.
  * @owner:        the module that the callbacks live in
  *
  * All are called in process context and may sleep; none may register or
@@ -111,6 +116,8 @@ struct liveupdate_file_ops {
 	void (*finish)(struct liveupdate_file_op_args *args);
 	unsigned long (*get_id)(struct file *file);
 	int (*get_size)(struct liveupdate_file_op_args *args, u64 *size);
+	u64 (*file_size)(struct file *file);
+	struct file *(*open)(struct liveupdate_file_op_args *args);
 	struct module *owner;
 };
 

@@ -11,6 +11,7 @@
 
 #include <linux/atomic.h>
 #include <linux/cleanup.h>
+#include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/file.h>
@@ -324,7 +325,10 @@ int luo_file_add_incoming(struct luo_file_set *set, u64 token, const char *compa
 
 static u64 luo_file_size(struct luo_file *lf)
 {
-	return lf->file ? i_size_read(file_inode(lf->file)) : 0;
+	if (!lf->file)
+		return 0;
+	return lf->fh && lf->fh->ops->file_size ? lf->fh->ops->file_size(lf->file) :
+						  i_size_read(file_inode(lf->file));
 }
 
 /* Count the file with a size, 0 when it is not preserved. Fails with -EDQUOT. */
@@ -1049,13 +1053,32 @@ static int luo_file_retrieve_locked(struct luo_file *lf)
 	return err;
 }
 
+/* Have what the next user of a file gets, which is there. */
+static int luo_file_open(struct luo_file *lf, struct file **filep)
+{
+	struct liveupdate_file_op_args args;
+	struct file *file;
+
+	if (lf->fh->ops->open) {
+		args = luo_file_args(lf);
+		file = lf->fh->ops->open(&args);
+		if (IS_ERR(file))
+			return PTR_ERR(file);
+	} else {
+		file = get_file(lf->file);
+	}
+	*filep = file;
+	return 0;
+}
+
 /**
  * luo_file_retrieve() - get a file of an incoming session
  * @lf:    the file
  * @filep: set on success, with a reference for the caller, who calls
  *         luo_file_mark_retrieved() when the user has it
  *
- * The second time gives the same file. One that failed can be tried again.
+ * The second time gives the same file, unless its handler has another for each user. One
+ * that failed can be tried again.
  *
  * Context: process context; takes as long as the handler takes for the file.
  * Return: 0; or, and then nothing was lost:
@@ -1063,7 +1086,7 @@ static int luo_file_retrieve_locked(struct luo_file *lf)
  * * -EINTR: the caller is being killed
  * * -ENODEV: no handler of the file's type is registered, for now
  * * -ENOENT: the session was finished
- * * whatever the handler's retrieve() says
+ * * whatever the handler's retrieve() or open() says
  */
 int luo_file_retrieve(struct luo_file *lf, struct file **filep)
 {
@@ -1079,9 +1102,7 @@ int luo_file_retrieve(struct luo_file *lf, struct file **filep)
 		return err;
 	ACQUIRE(luo_op_mutex_kill, lock)(&lf->lock);
 	err = ACQUIRE_ERR(luo_op_mutex_kill, &lock) ?: luo_file_retrieve_locked(lf);
-	if (!err)
-		*filep = get_file(lf->file);
-	return err;
+	return err ?: luo_file_open(lf, filep);
 }
 
 /**
@@ -1497,7 +1518,7 @@ int luo_file_get_size(struct luo_file *lf, u64 *size)
 	if (err)
 		return err;
 	if (lf->file) {
-		*size = i_size_read(file_inode(lf->file));
+		*size = luo_file_size(lf);
 		return 0;
 	}
 	if (lf->state == LUO_FILE_EMPTY || lf->state == LUO_FILE_FINISHED)

@@ -224,6 +224,7 @@ declare -gA TERSE=(
 	['luo']='luo: s/1: freeze: EIO'
 	['KHO']='KHO: disabling KHO revival'
 	['memfd_luo[a-z_]*']='memfd_luo: what was saved is damaged, memory stays reserved: -EINVAL'
+	['tmpfs_luo[a-z_]*']='tmpfs_luo: what was saved is damaged, memory stays reserved: -EINVAL'
 	['liveupdate[a-z_]*( test)?']='liveupdate test: x: -ENOMEM'
 	['kmemleak']='kmemleak: Kernel memory leak detector disabled'
 )

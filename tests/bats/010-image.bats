@@ -14,7 +14,7 @@ load lib/vm
 @test "with make fuzz the readers of hand-overs stand any bytes, and nearly all of them is tried" {
 	run env FUZZ_SECONDS=20 "$VM_REPO/scripts/fuzz"
 	assert_success
-	for file in luo_{abi{,_v1,_v5},buf,handover,lost}.c luo_extent.c memfd_luo_{in,v2,v3}.c; do
+	for file in luo_{abi{,_v1,_v5},buf,handover,lost}.c luo_extent.c memfd_luo_{in,v2,v3}.c tmpfs_luo_{chain,in}.c; do
 		read -r reached all < <(sed -nE "s/^fuzz: $file: ([0-9]+) of the ([0-9]+) .*/\1 \2/p" <<<"$output")
 		((reached * 100 >= all * 97))
 	done
@@ -32,6 +32,7 @@ load lib/vm
 	assert_line --regexp '\] +memfd-v3$'
 	assert_line --regexp '\] +memfd-v4$'
 	assert_line --regexp '\] +hugetlb-v1$'
+	assert_line --regexp '\] +tmpfs-v1$'
 
 	# The head of the section, and strings of one size behind it
 	"$ARCH_GNU-objcopy" -O binary -j .liveupdate_versions "$VM_BUILD/obj/vmlinux" "$BATS_TEST_TMPDIR/versions"

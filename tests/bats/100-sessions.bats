@@ -9,7 +9,7 @@ load lib/luo
 @test "what a machine shows that has no session" {
 	luo_run <<-'END'
 		shows . state=normal number=0 last_error=0
-		expect $'hugetlb-v1 preserves\nliveupdate-test-v1 preserves\nmemfd-v2\nmemfd-v3 preserves\nmemfd-v4 preserves' sort handlers
+		expect $'hugetlb-v1 preserves\nliveupdate-test-v1 preserves\nmemfd-v2\nmemfd-v3 preserves\nmemfd-v4 preserves\ntmpfs-v1 preserves' sort handlers
 		expect '' ls -A sessions
 		expect '' ls -A incoming
 	END

@@ -106,6 +106,7 @@ incoming/<session>/<token>/fd EINVAL echo self >incoming/kept/0/fd
 incoming/<session>/<token>/fd ENODEV = 140-flb: a session with files that nobody has a handler for goes when it is discarded, and the others do not care
 incoming/<session>/<token>/fd ENOENT exec 7>incoming/late/0/fd; echo discard >incoming/late/finish; echo self:0 >&7
 incoming/<session>/<token>/fd ENOMEM = 605-faults-incoming: retrieving memfds, of each format
+incoming/<session>/<token>/fd EPERM = 127-tmpfs: who lacks CAP_SYS_ADMIN can neither preserve one nor have it back
 incoming/<session>/<token>/fd EOPNOTSUPP idle; exec 9</proc/$pid; echo 9:5 >incoming/kept/0/fd || kill $pid; false
 '
 

@@ -428,7 +428,7 @@ luo-sh: /tmp/batch:6: try: luo-sh session show 'it\"s', or another name"
 
 @test "help, version and the table for the completion are there" {
 	vm_run 'luo-sh help'
-	assert_line '  fd retrieve NAME TOKEN [--fd N] [--rewind] -- COMMAND...'
+	assert_line '  fd retrieve NAME TOKEN [--mount DIR] [--fd N] [--rewind] [-- COMMAND...]'
 	help=$output
 	vm_run 'luo-sh --help'
 	assert_output "$help"

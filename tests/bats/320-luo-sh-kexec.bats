@@ -267,7 +267,7 @@ luo-sh: try: luo-sh session finish or discard for this one, luo-sh session delet
 	vm_spawn 'exec luo-hold make memfd,size=4K,fd=5 -- luo-ioctl open "create s" "preserve 5 1" "run touch /tmp/ready; exec sleep 1000"'
 	holder=$output
 	vm_run 'until [[ -e /tmp/ready ]]; do :; done; luo-sh -j check /boot/vmlinuz-next'
-	json '[.needs, .ok]' '[["liveupdate-test-v1","memfd-v3","memfd-v4","memfd-v2","hugetlb-v1","luo-v1","kho-v4"],true]'
+	json '[.needs, .ok]' '[["liveupdate-test-v1","memfd-v3","memfd-v4","memfd-v2","hugetlb-v1","tmpfs-v1","luo-v1","kho-v4"],true]'
 	vm_run -e 6 'luo-sh check /boot/lacking.gz'
 	# Who has the device open has control of live update.
 	stays 5 "$LUO/owner: Device or resource busy (EBUSY): control of live update is held by a program that has /dev/liveupdate open" "$NEXT --reuse-cmdline"

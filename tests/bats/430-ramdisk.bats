@@ -30,7 +30,7 @@ database() {
 	for _ in 1 2; do
 		before=$output
 		vm_load
-		phase 'RAM disk: save' vm_run "$EXAMPLES/ramdisk umount /srv/db"
+		phase 'RAM disk: save' vm_run "$EXAMPLES/ramdisk save /srv/db"
 		phase_kexec
 		phase 'RAM disk: restore' vm_run "$EXAMPLES/ramdisk mount /srv/db"
 		database
@@ -39,7 +39,7 @@ database() {
 		database 'UPDATE item SET text = hex(randomblob(100)) WHERE id % 10 = 0'
 		assert_line -n 0 ok
 	done
-	vm_run "$EXAMPLES/ramdisk umount /srv/db"
+	vm_run "umount /srv/db"
 	examples_end
 	phases_show
 }

@@ -132,6 +132,7 @@ struct layout {
 	int is_scattered;	/* in memory */
 	int is_large;		/* all pages are allocated, of those written only a word */
 	unsigned int shift;	/* of the size of huge pages, which a word is written of each 2 MiB of */
+	unsigned long nr_entries;	/* of a tmpfs: files of a page each */
 };
 
 static struct layout layout;
@@ -139,14 +140,15 @@ static struct layout layout;
 static void choose_layout(const char *name)
 {
 	const struct layout layouts[] = {
-		{ "empty", 0, 0, 0, 1, 0, 0, 0 },
-		{ "memfd", 1, 1, n * MIB / PAGE, 1, 0, 0, 0 },
-		{ "sparse", 1, 1, n * MIB / PAGE, n * MIB / PAGE / 16, 0, 0, 0 },
-		{ "scattered", 1, 1, n * MIB / PAGE, 1, 1, 0, 0 },
-		{ "huge", 1, 1, n * MIB / PAGE, 512, 0, 0, 21 },
-		{ "files", 1, n, 1, 1, 0, 0, 0 },
-		{ "sessions", n, 1, 1, 1, 0, 0, 0 },
-		{ "ram", !!n, 1, 0, 512, 0, 1, 0 },	/* n percent of what is free */
+		{ "empty", 0, 0, 0, 1, 0, 0, 0, 0 },
+		{ "memfd", 1, 1, n * MIB / PAGE, 1, 0, 0, 0, 0 },
+		{ "sparse", 1, 1, n * MIB / PAGE, n * MIB / PAGE / 16, 0, 0, 0, 0 },
+		{ "scattered", 1, 1, n * MIB / PAGE, 1, 1, 0, 0, 0 },
+		{ "huge", 1, 1, n * MIB / PAGE, 512, 0, 0, 21, 0 },
+		{ "files", 1, n, 1, 1, 0, 0, 0, 0 },
+		{ "sessions", n, 1, 1, 1, 0, 0, 0, 0 },
+		{ "tmpfs", 1, 1, 1, 2, 0, 0, 0, n },
+		{ "ram", !!n, 1, 0, 512, 0, 1, 0, 0 },	/* n percent of what is free */
 	};
 	size_t i;
 
@@ -260,6 +262,43 @@ static void check_file(int fd, unsigned long file)
 	}
 }
 
+/* A tmpfs, with directories of 100 files each. Returns its root. */
+static int make_tmpfs(void)
+{
+	unsigned long entry;
+	char path[64];
+	int fd;
+
+	check(mkdir("/tree", 0755), "mkdir");
+	check(mount("tree", "/tree", "tmpfs", 0, "size=0,nr_inodes=0"), "mount");
+	for (entry = 0; entry < layout.nr_entries; entry++) {
+		snprintf(path, sizeof(path), "/tree/%lu", entry / 100);
+		if (!(entry % 100))
+			check(mkdir(path, 0755), path);
+		snprintf(path, sizeof(path), "/tree/%lu/%lu", entry / 100, entry);
+		fd = open(path, O_RDWR | O_CREAT, 0600);
+		check(fd, path);
+		write_file(fd, entry);
+		close(fd);
+	}
+	return open("/tree", O_RDONLY | O_DIRECTORY);
+}
+
+static void check_tmpfs(int root)
+{
+	unsigned long entry;
+	char path[64];
+	int fd;
+
+	for (entry = 0; entry < layout.nr_entries; entry++) {
+		snprintf(path, sizeof(path), "%lu/%lu", entry / 100, entry);
+		fd = openat(root, path, O_RDONLY);
+		check(fd, path);
+		check_file(fd, entry);
+		close(fd);
+	}
+}
+
 /* The two front ends */
 
 static int open_session(unsigned long cmd, unsigned long nr)
@@ -358,6 +397,10 @@ static void before(void)
 		layout.nr_pages = free_memory(1) / PAGE * n / 100;
 	}
 	for (index = 0; index < layout.nr_sessions * layout.nr_files; index++) {
+		if (layout.nr_entries) {
+			files[index] = make_tmpfs();
+			continue;
+		}
 		files[index] = memfd_create("bench", MFD_ALLOW_SEALING | (layout.shift ? MFD_HUGETLB : 0) |
 					    layout.shift << MFD_HUGE_SHIFT);
 		check(files[index], "memfd_create");
@@ -433,8 +476,12 @@ static void after(uint64_t start)
 	for (nr = 0; nr < index; nr++)
 		spent += read_file(files[nr]);
 	say("read", spent);
-	for (nr = 0; nr < index; nr++)
-		check_file(files[nr], nr);
+	for (nr = 0; nr < index; nr++) {
+		if (layout.nr_entries)
+			check_tmpfs(files[nr]);
+		else
+			check_file(files[nr], nr);
+	}
 	settle();
 
 	start = now();

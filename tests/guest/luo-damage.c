@@ -43,6 +43,13 @@ static const char usage_text[] =
 	"                                                      hugetlb-v1)\n"
 	"  extents.NAME.TOKEN.next, .nr                        the first page of further extents\n"
 	"  extent.NAME.TOKEN.N.index, .pfn, .nr\n"
+	"  tmpfs.NAME.TOKEN.magic, .inodes, .bytes, .extents, .nr_inodes, .nr_bytes, .nr_extents, .nr_pages, .max_blocks,\n"
+	"      .max_inodes, .mode, .uid, .gid, .huge, .flags, .mount_attrs, .source, .quotas, .nr_quotas, .usr_space, .casefold (tmpfs-v1)\n"
+	"  chain.NAME.TOKEN.WHICH.next, .used                  the first page of inodes, bytes or extents\n"
+	"  inode.NAME.TOKEN.N.mode, .nlink, .uid, .gid, .ino, .size, .nr_pages, .rdev, .flags, .nr_xattrs, .atime, .mtime,\n"
+	"      .ctime, .btime                                  the nanoseconds of these times\n"
+	"  byte.NAME.TOKEN.N.value                             byte N of the chain of these\n"
+	"  run.NAME.TOKEN.N.index, .pfn, .nr, .inode           extent N\n"
 	"  notes.magic, notes.NODE.PROPERTY …                  as fdt, of the notes\n"
 	"  lost.next, lost.entries                             the first block of files that are lost\n"
 	"  lost.N.session, .compatible, .token, .err\n"
@@ -252,6 +259,21 @@ static const struct member label_members[] = {
 static const struct member lost_members[] = {
 	{ "session", 0, 64 }, { "compatible", 64, 48 }, { "token", 112, 8 }, { "err", 120, 4 }, {},
 };
+static const struct member tmpfs_members[] = {
+	{ "magic", 0, 8 }, { "inodes", 8, 8 }, { "bytes", 16, 8 }, { "extents", 24, 8 }, { "nr_inodes", 32, 8 },
+	{ "nr_bytes", 40, 8 }, { "nr_extents", 48, 8 }, { "nr_pages", 56, 8 }, { "max_blocks", 64, 8 },
+	{ "max_inodes", 72, 8 }, { "mode", 88, 4 }, { "uid", 92, 4 }, { "gid", 96, 4 }, { "huge", 100, 4 },
+	{ "flags", 104, 4 }, { "mount_attrs", 108, 4 }, { "source", 112, 256 }, { "quotas", 368, 8 },
+	{ "nr_quotas", 376, 8 }, { "usr_space", 384, 8 }, { "casefold", 448, 4 }, {},
+};
+static const struct member chain_members[] = { { "next", 0, 8 }, { "used", 8, 8 }, {} };
+static const struct member inode_members[] = {
+	{ "mode", 0, 4 }, { "nlink", 4, 4 }, { "uid", 8, 4 }, { "gid", 12, 4 }, { "ino", 16, 8 }, { "size", 24, 8 },
+	{ "nr_pages", 32, 8 }, { "rdev", 40, 8 }, { "flags", 48, 4 }, { "nr_xattrs", 52, 4 }, { "atime", 64, 4 },
+	{ "mtime", 76, 4 }, { "ctime", 88, 4 }, { "btime", 100, 4 }, {},
+};
+static const struct member byte_members[] = { { "value", 0, 1 }, {} };
+static const struct member run_members[] = { { "index", 0, 8 }, { "pfn", 8, 8 }, { "nr", 16, 8 }, { "inode", 24, 4 }, {} };
 static const struct member extent_members[] = { { "index", 0, 8 }, { "pfn", 8, 8 }, { "nr", 16, 8 }, {} };
 
 static uint64_t flbs(void)
@@ -271,6 +293,22 @@ static uint64_t pools(void)
 			return mem_u64(at + 48);
 	}
 	errx(1, "no huge pages");
+}
+
+/* What is in a tmpfs, whose chains are of a page each */
+static struct place tmpfs_place(uint64_t tmpfs, char **part)
+{
+	unsigned int n = atoi(part[3]);
+
+	if (!strcmp(part[0], "chain"))
+		return member_of(mem_u64(member_of(tmpfs, tmpfs_members, part[3], false).phys), chain_members, part[4], false);
+	if (!strcmp(part[0], "inode"))
+		return member_of(mem_u64(tmpfs + 8) + 16 + 104 * n, inode_members, part[4], false);
+	if (!strcmp(part[0], "byte"))
+		return member_of(mem_u64(tmpfs + 16) + 16 + n, byte_members, part[4], false);
+	if (!strcmp(part[0], "run"))
+		return member_of(mem_u64(tmpfs + 24) + 16 + 28 * n, run_members, part[4], false);
+	errx(2, "%s", usage_text);
 }
 
 /* The place that a dotted path names */
@@ -330,6 +368,13 @@ static struct place find_place(char *path)
 		return member_of(mem_u64(memfd + 48), extents_members, part[3], false);
 	if (!strcmp(part[0], "extent") && n == 5)
 		return member_of(memfd + 312 + 24 * atoi(part[3]), extent_members, part[4], false);
+	if (!strcmp(part[0], "tmpfs"))
+		return member_of(memfd, tmpfs_members, part[3], false);
+	if (!strcmp(part[0], "chain") || !strcmp(part[0], "inode") || !strcmp(part[0], "byte") || !strcmp(part[0], "run")) {
+		if (n != 5)
+			errx(2, "%s", usage_text);
+		return tmpfs_place(memfd, part);
+	}
 	chunk = mem_u64(memfd + 32);
 	if (!strcmp(part[0], "chunk"))
 		return member_of(chunk, chunk_members, part[3], false);

@@ -95,6 +95,12 @@ static bool takes_rest(const struct command *command)
 	return strstr(command->synopsis, "-- ");
 }
 
+/* Does it do without one? */
+static bool may_lack_rest(const struct command *command)
+{
+	return !takes_rest(command) || strstr(command->synopsis, "[-- ");
+}
+
 static int advise_usage(const struct command *command)
 {
 	return advise(STATUS_USAGE, "luo-sh %s%s%s", command_name(command),
@@ -110,7 +116,7 @@ static int check_words(const struct command *command, const struct args *args)
 	size_t len;
 
 	while ((word = next_word(&synopsis, &len))) {
-		if (len == 2 && !strncmp(word, "--", 2))
+		if ((len == 2 && !strncmp(word, "--", 2)) || (len == 3 && !strncmp(word, "[--", 3)))
 			break;
 		if (!strncmp(word, "--", 2)) {
 			snprintf(name, sizeof(name), "%.*s", (int)len - 2, word + 2);
@@ -140,7 +146,7 @@ static int check_words(const struct command *command, const struct args *args)
 			 (int)strcspn(missing, " ."), missing);
 	} else if (*option) {
 		complain(STATUS_USAGE, "%s: --%s is missing", command_name(command), option);
-	} else if (takes_rest(command) && !args->rest) {
+	} else if (!args->rest && !may_lack_rest(command)) {
 		complain(STATUS_USAGE, "%s: a command is missing, behind --",
 			 command_name(command));
 	} else {
@@ -229,6 +235,14 @@ static void fill_options(const struct command_option *own, int nr_own, struct op
 	memcpy(options + nr_own, common_options, sizeof(common_options));
 }
 
+/* Which of a command's options has the short form -r, or -1 */
+static int recursive_option(const struct command_option *own, int nr_own)
+{
+	while (--nr_own >= 0 && strcmp(own[nr_own].name, "recursive"))
+		;
+	return nr_own;
+}
+
 /* argv[0] is the last word of the command. */
 static int parse_options(const struct command *command, int argc, char **argv, struct args *args)
 {
@@ -236,6 +250,7 @@ static int parse_options(const struct command *command, int argc, char **argv, s
 	struct command_option *own = args->own;
 	int nr_own = command_options(command, own), option, index, at;
 	const char *wrong;
+	bool is_short;
 
 	fill_options(own, nr_own, options);
 	optind = 0;
@@ -243,7 +258,7 @@ static int parse_options(const struct command *command, int argc, char **argv, s
 	while (true) {
 		at = optind ?: 1;
 		index = -1;
-		option = getopt_long(argc, argv, "-" SHORT_OPTIONS, options, &index);
+		option = getopt_long(argc, argv, "-" SHORT_OPTIONS "r", options, &index);
 		if (option == -1)
 			return STATUS_OK;
 		if (option == 1) {
@@ -251,7 +266,12 @@ static int parse_options(const struct command *command, int argc, char **argv, s
 			continue;
 		}
 		wrong = NULL;
-		if (index >= 0 && !is_whole(argv[at], &options[index]))
+		is_short = option == 'r';
+		if (is_short)
+			index = recursive_option(own, nr_own);
+		if (is_short && index >= 0)
+			option = FIRST_OPTION + index;
+		if (index < 0 ? is_short : !is_short && !is_whole(argv[at], &options[index]))
 			wrong = "no such option";
 		else if (option == ':')
 			wrong = "a value is missing";

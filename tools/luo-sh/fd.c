@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -115,7 +116,13 @@ int cmd_fd_label(const struct args *args)
 int cmd_fd_list(const struct args *args)
 {
 	struct json_object *obj;
+	char dir[DIR_SIZE];
 
+	if (!args_option(args, "recursive") != (args->nr < 2))
+		return complain(STATUS_USAGE, "list: --recursive wants NAME TOKEN");
+	if (args->nr == 2)
+		return token_dir(INCOMING, args->words[0], args->words[1], dir) ?:
+		       list_tmpfs(dir);
 	if (args->nr)
 		return cmd_session_show(args);
 	obj = new_object(SESSIONS, luo_sessions(SESSIONS));
@@ -124,12 +131,32 @@ int cmd_fd_list(const struct args *args)
 	return STATUS_OK;
 }
 
+/* Put a tmpfs somewhere: what is retrieved is the root of a mount that is nowhere yet. */
+static int retrieve_mount(const char *dir, const char *path)
+{
+	int root, status;
+
+	root = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (root < 0)
+		return fail(errno, "/dev/null");
+	status = luo_write_pair(-1, root, dir);
+	if (!status && move_mount(root, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH))
+		status = fail(errno, "%s", path);
+	close(root);
+	return status;
+}
+
 int cmd_fd_retrieve(const struct args *args)
 {
-	const char *number = args_option(args, "fd");
+	const char *number = args_option(args, "fd"), *path = args_option(args, "mount");
 	char dir[DIR_SIZE];
 	int fd, status;
 
+	if (!path == !args->rest || (path && number))
+		return complain(STATUS_USAGE, "retrieve: either --mount DIR or -- COMMAND...");
+	if (path)
+		return token_dir(INCOMING, args->words[0], args->words[1], dir) ?:
+		       retrieve_mount(dir, path);
 	status = parse_fd(number ?: "3", &fd) ?:
 		 token_dir(INCOMING, args->words[0], args->words[1], dir) ?:
 		 luo_write_pair(-1, fd, dir);

@@ -69,7 +69,7 @@ struct command {
 	/*
 	 * As it is printed, completed, and parsed: WORD, [WORD], WORD...,
 	 * --option WORD, [--option], [--option WORD], [--option WORD]...,
-	 * and "-- WORD..." at the end
+	 * and "-- WORD..." or "[-- WORD...]" at the end
 	 */
 	const char *synopsis;
 	const char *what;
@@ -223,6 +223,9 @@ int cmd_fd_retrieve(const struct args *args);
 int cmd_fd_new(const struct args *args);
 int cmd_fd_save(const struct args *args);
 int cmd_fd_restore(const struct args *args);
+
+/* list.c */
+int list_tmpfs(const char *dir);
 
 /* save.c */
 int cmd_save(const struct args *args);

@@ -65,6 +65,7 @@ KERNEL_TERSE=(
 	'luo'
 	'KHO'
 	'memfd_luo[a-z_]*'
+	'tmpfs_luo[a-z_]*'
 	'liveupdate[a-z_]*( test)?'
 	'kmemleak'
 )
