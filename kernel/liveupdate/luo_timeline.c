@@ -9,8 +9,9 @@
  */
 
 #include <linux/compiler.h>
-#include <linux/errno.h>
+#include <linux/cpufeature.h>
 #include <linux/err.h>
+#include <linux/errno.h>
 #include <linux/init.h>
 #include <linux/kho/abi/luo_notes.h>
 #include <linux/liveupdate.h>
@@ -20,7 +21,6 @@
 #include <linux/time64.h>
 
 #ifdef CONFIG_X86_64
-#include <asm/cpufeature.h>
 #include <asm/msr.h>
 #include <asm/tsc.h>
 #endif
@@ -32,7 +32,7 @@
 #include "luo_state.h"
 #include "luo_timeline.h"
 
-/* In ticks, 0 for a phase that did not begin yet: of what led to this kernel, and of what is to come */
+/* In ticks, 0 for a phase that has not begun: of what led to this kernel, and of what is to come */
 static u64 luo_timeline_in[LIVEUPDATE_NR_PHASES];
 static u64 luo_timeline_out[LIVEUPDATE_NR_OLD_PHASES];
 
