@@ -134,7 +134,6 @@ static int parse_option(const struct command *command, char *arg, char *next, st
 
 int args_parse(const struct command *command, int argc, char **argv, struct args *args)
 {
-	static char recursive[] = "--recursive";
 	int i = 0, used;
 
 	*args = (struct args){
@@ -146,8 +145,11 @@ int args_parse(const struct command *command, int argc, char **argv, struct args
 
 	while (i < argc && strcmp(argv[i], "--")) {
 		/* The one option that is short */
-		if (!strcmp(argv[i], "-r") && find_option(command->synopsis, "recursive", 9))
-			argv[i] = recursive;
+		if (!strcmp(argv[i], "-r") && find_option(command->synopsis, "recursive", 9)) {
+			args->options[args->nr_options++] = (struct option_word){ "recursive", "" };
+			i++;
+			continue;
+		}
 		if (strncmp(argv[i], "--", 2)) {
 			args->words[args->nr++] = argv[i++];
 			continue;
