@@ -9,7 +9,8 @@ export LC_ALL=C
 # tmpfs_mount DIR [OPTIONS]: have a new one there.
 tmpfs_mount() {
 	mkdir -p "$1"
-	mount -t tmpfs -o "${2:-size=64M}" keep "$1"
+	# How many inodes it may have by default comes from the size of memory, and is not shown.
+	mount -t tmpfs -o "nr_inodes=100000,${2:-size=64M}" keep "$1"
 }
 
 # tmpfs_keep DIR [TOKEN]: preserve the tmpfs that is mounted there, under TOKEN of session s.
@@ -134,7 +135,7 @@ tmpfs_list() {
 		getfattr -R -P -h -d -m - -e hex .
 		getfacl -R -P -n -p .
 		find . -type f ! -size +100M -print0 | xargs -0 sha256sum
-		find . -type b -o -type c | sort | xargs -r stat -c '%n %t:%T'
+		find . '(' -type b -o -type c ')' -print0 | xargs -0 -r stat -c '%n %t:%T'
 		du -s .
 		df -k . | tail -n 1
 		df -i . | tail -n 1

@@ -115,12 +115,13 @@ int cmd_fd_label(const struct args *args)
 
 int cmd_fd_list(const struct args *args)
 {
+	bool wants_token = args->nr > 1;
 	struct json_object *obj;
 	char dir[DIR_SIZE];
 
-	if (!args_option(args, "recursive") != (args->nr < 2))
+	if (!args_option(args, "recursive") == wants_token)
 		return complain(STATUS_USAGE, "list: --recursive wants NAME TOKEN");
-	if (args->nr == 2)
+	if (wants_token)
 		return token_dir(INCOMING, args->words[0], args->words[1], dir) ?:
 		       list_tmpfs(dir);
 	if (args->nr)
