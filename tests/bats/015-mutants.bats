@@ -6,6 +6,7 @@
 # is what has the faults, and it has tests of this file's own.
 #
 # Needs: deps mutants
+# shellcheck disable=SC2030,SC2031  # each test has its own
 
 bats_require_minimum_version 1.8.0
 bats_load_library bats-support
@@ -54,8 +55,8 @@ chosen() {
 		command=$(sed -nE '1{s/^[^ ]* := //;s/ ; .*//p}' "$VM_BUILD/obj/${path%/*}/.$(basename "$path" .c).o.cmd")
 		# Its headers lie beside it, or are those of the tree.
 		command=${command% -c -o *}
-		(cd "$VM_BUILD/obj" && eval "$command -I$OUT/mutated/include -I$OUT/mutated/${path%/*} -I$VM_REPO/build/linux/${path%/*} -Werror" \
-			-fsyntax-only "$file")
+		(cd "$VM_BUILD/obj" && eval "${command%% *} -I$OUT/mutated/include -I$OUT/mutated/${path%/*}" \
+			"-I$VM_REPO/build/linux/${path%/*} ${command#* } -Werror -fsyntax-only" "$file")
 	done
 }
 
@@ -110,4 +111,24 @@ luo_sh_mutant() {
 	run -0 env MUTANTS=200 "$VM_REPO/tests/mutants/run" mutants "$BATS_TEST_TMPDIR/run"
 	assert_output 'mutants: 1 noticed, 1 equivalent, 0 not noticed'
 	assert [ ! -e "$RAN" ]
+}
+
+@test "MUTANTS=10 tries the first ten alone, SHARD=1/2 every other one of them, MUTANT_JOBS=2 two at a time" {
+	export MUTANT_TESTS=$BATS_TEST_TMPDIR/tests
+	mkdir -p "$MUTANT_TESTS" "$BATS_TEST_TMPDIR/run/mutated"
+	echo '* host' >"$MUTANT_TESTS/files"
+	# The first two wait for each other.
+	sed 's/^TEST/@test/' >"$MUTANT_TESTS/host.bats" <<-'END'
+		TEST "this one meets another" {
+			number=${LUO_MUTANT%@*}
+			mkdir "$MEET/$number" || true
+			((number > 3)) || until [[ -d $MEET/1 && -d $MEET/3 ]]; do :; done
+		}
+	END
+	export MEET=$BATS_TEST_TMPDIR/meet
+	mkdir "$MEET"
+	cp "$OUT/mutated/chosen" "$BATS_TEST_TMPDIR/run/mutated"
+	run -0 timeout 60 env MUTANTS=10 SHARD=1/2 MUTANT_JOBS=2 "$VM_REPO/tests/mutants/run" mutants "$BATS_TEST_TMPDIR/run"
+	assert_equal "$(jq -s -c 'map(.number) | sort' "$BATS_TEST_TMPDIR/run/results")" '[1,3,5,7,9]'
+	assert_line 'mutants: 0 noticed, 0 equivalent, 5 not noticed'
 }

@@ -114,6 +114,13 @@ arm64_image() {
 		check 1 "$file" --need luo-v1
 		refused "$file: not a kernel: Exec format error (ENOEXEC)"
 	done
+	# What says that it unpacks to more than any kernel has is not unpacked.
+	head -c 100000 /dev/urandom >claims
+	lzop -q claims
+	at=$(LC_ALL=C grep -obUaP '\x00\x01\x86\xa0' claims.lzo | cut -d : -f 1 | head -n 1)
+	printf '\377\377\377\377' | dd of=claims.lzo bs=1 seek="$at" conv=notrunc status=none
+	check 1 claims.lzo --need luo-v1
+	refused 'claims.lzo: File too large (EFBIG)'
 	for file in empty /dev/null .; do
 		check 1 "$file" --need luo-v1
 		refused "$file: Exec format error (ENOEXEC)"
