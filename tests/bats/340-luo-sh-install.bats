@@ -229,6 +229,7 @@ in_order() {
 		done
 		luo-sh -q check "$VM_BUILD/$ARCH_IMAGE" --need luo-v1 --module /no/module
 		luo-sh -q check "$VM_BUILD/$ARCH_IMAGE" --no-initrd --reuse-cmdline --skip-memory
+		luo-sh check "$VM_BUILD/$ARCH_IMAGE" --initrd /etc/hostname --cmdline "quiet"
 		luo-sh -v kexec "$VM_BUILD/$ARCH_IMAGE" --no-initrd --reuse-cmdline --skip-memory --dry-run --now
 		luo-sh kexec "$VM_BUILD/$ARCH_IMAGE" --module /no/module --dry-run; luo-sh kexec 9.9.9
 		luo-sh fd new --fd 5 --size 1M -- true; luo-sh fd retrieve b 1 --fd 5 --rewind -- true
@@ -284,8 +285,9 @@ in_order() {
 		assert_line --regexp "^0: luo-sh (-[jp] )?$words( |$)"
 		# And each option was given to it once at least.
 		while [[ $line =~ --[a-z][a-z-]* ]]; do
-			assert_line --regexp "^[0-9]+: luo-sh (-[jpqv] )?$words( .*)? ${BASH_REMATCH[0]}( |=|\$)"
-			line=${line#*"${BASH_REMATCH[0]}"}
+			option=${BASH_REMATCH[0]}
+			line=${line#*"$option"}
+			assert_line --regexp "^[0-9]+: luo-sh (-[jpqv] )?$words( .*)? $option( |=|\$)"
 		done
 	done < <(luo-sh help --brief)
 	assert_line --regexp '^ +7:  compatible memfd-v2  data 0x5000$'

@@ -10,6 +10,8 @@
 
 load lib/common
 load lib/examples
+load lib/luo
+load lib/documents
 
 setup_file() {
 	guest_start -r stable -m 1G
@@ -42,4 +44,10 @@ database() {
 	vm_run "umount /srv/db"
 	examples_end
 	phases_show
+}
+
+@test "what the examples' README says of it is so" {
+	run_block examples/README.md 4 'mkdir -p /srv/db; ln -sfn /boot/examples /root/examples'
+	vm_run "mountpoint -q /srv/db; $EXAMPLES/ramdisk umount /srv/db"
+	examples_end
 }

@@ -316,7 +316,8 @@ int check_names(void)
 		if (!strcmp(get_string(session, "state"), "abandoned") || !luo_exists(dir))
 			continue;
 		status = fail_because(EEXIST, "a new session has the name of it", "%s", dir);
-		advise(status, "luo-sh session finish or discard for this one, luo-sh session delete for the new one");
+		advise(status,
+		       "luo-sh session finish or discard for this one, luo-sh session delete for the new one");
 	}
 	json_object_put(sessions);
 	return status;

@@ -70,9 +70,11 @@ static int say(const struct place *place, int err, const char *path)
 /* What a shell takes for @name */
 static void quote(const char *name, char *word, size_t size)
 {
-	bool is_plain = !name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				     "0123456789_.:@%+-")];
+	bool is_plain = true;
+	size_t i;
 
+	for (i = 0; name[i]; i++)
+		is_plain &= isalnum(name[i]) || strchr("_.:@%+-", name[i]);
 	snprintf(word, size, is_plain && *name != '-' ? "%s" : *name == '-' ? "-- '%s'" : "'%s'",
 		 name);
 }
@@ -115,7 +117,8 @@ static void explain_no_session(struct place *place)
 		    place->word);
 	} else if (!place->is_incoming && has_session(INCOMING, session)) {
 		because(place, "%s is an incoming session, of the previous kernel", session);
-		try(place, "luo-sh session finish %s ends it; files are preserved in one of another name",
+		try(place,
+		    "luo-sh session finish %s ends it; files are preserved in one of another name",
 		    place->word);
 	} else if (place->is_incoming) {
 		because(place, "there is no incoming session %s", session);
@@ -151,7 +154,8 @@ static bool explain_owner(struct place *place)
 	if (is_own_session || (atoi(owner) && process_acts_for(atoi(owner))))
 		return false;
 	if (!strcmp(owner, "fd")) {
-		because(place, "control of live update is held by a program that has /dev/liveupdate open");
+		because(place,
+			"control of live update is held by a program that has /dev/liveupdate open");
 		try(place, "wait until it closes that, or end it");
 	} else if (strcmp(session_owner, "none") && strcmp(session_owner, "fd")) {
 		describe_process(atoi(session_owner), who);
@@ -273,7 +277,8 @@ static void explain_type(struct place *place, const struct refusal *refusal)
 	if (!proc_path(refusal, "fd", path) || stat(path, &st) || statfs(path, &fs))
 		return;
 	if (!S_ISREG(st.st_mode)) {
-		because(place, "descriptor %d is %s; memfds can be preserved, and files on tmpfs that were removed",
+		because(place,
+			"descriptor %d is %s; memfds can be preserved, and files on tmpfs that were removed",
 			refusal->fd, file_type(st.st_mode));
 		if (S_ISDIR(st.st_mode))
 			try(place, "luo-sh save DIR NAME, for a directory");
@@ -290,7 +295,8 @@ static void explain_type(struct place *place, const struct refusal *refusal)
 		    place->token, target);
 	} else if (st.st_nlink) {
 		because(place, "%s is a file that has a name", target);
-		try(place, "rm %s before, and keep it open; or luo-sh fd save %s %s %s, which copies it",
+		try(place,
+		    "rm %s before, and keep it open; or luo-sh fd save %s %s %s, which copies it",
 		    target, place->session, place->token, target);
 	} else if (!strstr(handlers, "memfd-")) {
 		because(place, "the kernel has no handler of memfds");
@@ -313,7 +319,8 @@ static void explain_bad_fd(struct place *place, const struct refusal *refusal)
 		try(place, "open it for reading and writing");
 	} else if (is_ours) {
 		because(place, "descriptor %d is not open here", refusal->fd);
-		try(place, "luo-sh fd new --fd %d -- bash, or --pid PID when another process has it",
+		try(place,
+		    "luo-sh fd new --fd %d -- bash, or --pid PID when another process has it",
 		    refusal->fd);
 	} else {
 		because(place, "PID %d has no descriptor %d", (int)process_of(refusal->pidfd),
@@ -384,7 +391,8 @@ static void explain_fd(struct place *place, const struct refusal *refusal)
 		try(place, "write it anew, to another file");
 		break;
 	case EOPNOTSUPP:
-		because(place, "it has what cannot be handed over: a seal that is not known, a POSIX ACL, memory tags");
+		because(place,
+			"it has what cannot be handed over: a seal that is not known, a POSIX ACL, memory tags");
 		try(place, "setfacl -b FILE, or luo-sh fd save, which copies what is in it");
 		break;
 	case ENODEV:
@@ -480,7 +488,8 @@ static void explain_dir(struct place *place, const struct refusal *refusal)
 	case EPERM:
 		if (strcmp(luo_read(place->dir, "owner") ?: "", "fd"))
 			break;
-		because(place, "it was made through /dev/liveupdate, by a program that has it open");
+		because(place,
+			"it was made through /dev/liveupdate, by a program that has it open");
 		try(place, "end that program, which gives it up");
 		break;
 	}

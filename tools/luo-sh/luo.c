@@ -231,7 +231,8 @@ int luo_token_dir(const char *session, const char *token, char dir[DIR_SIZE])
 
 static int refuse_two(const char *name)
 {
-	complain(STATUS_FAILED, "%s: there are two, one for the next kernel and one of the previous",
+	complain(STATUS_FAILED,
+		 "%s: there are two, one for the next kernel and one of the previous",
 		 name);
 	return advise(STATUS_FAILED, SESSIONS "/%s or " INCOMING "/%s as the name", name, name);
 }

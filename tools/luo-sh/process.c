@@ -86,7 +86,7 @@ static pid_t read_number(const char *path, const char *word)
 	return nr;
 }
 
-/* The number of the process that a pidfd is of; of our own one for a negative one. 0 when it is gone. */
+/* The number of the process of a pidfd, of our own one when that is negative; 0 when it is gone */
 pid_t process_of(int pidfd)
 {
 	char path[48];

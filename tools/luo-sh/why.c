@@ -28,8 +28,14 @@ static void check_machine(void)
 		complain(STATUS_BUSY, "the reboot into the next kernel is under way");
 	if (read_flag("/proc/sys/kernel/kexec_load_disabled") == '1') {
 		complain(STATUS_FAILED, "no image can be loaded: kernel.kexec_load_disabled is 1");
-		advise(STATUS_FAILED, "a reboot, which loses all that is preserved: nothing else sets it back");
+		advise(STATUS_FAILED,
+		       "a reboot, which loses all that is preserved: nothing else sets it back");
 	}
+}
+
+static const char *get_element(struct json_object *list, size_t i)
+{
+	return json_object_get_string(json_object_array_get_idx(list, i));
 }
 
 static bool is_known(struct json_object *handlers, const char *compatible)
@@ -37,8 +43,7 @@ static bool is_known(struct json_object *handlers, const char *compatible)
 	size_t i;
 
 	for (i = 0; i < json_object_array_length(handlers); i++)
-		if (!strcmp(compatible, json_object_get_string(json_object_array_get_idx(handlers,
-											  i))))
+		if (!strcmp(get_element(handlers, i), compatible))
 			return true;
 	return false;
 }
@@ -63,7 +68,8 @@ static void check_incoming(void)
 				continue;
 			complain(STATUS_FAILED, "%s/%s: there is no handler for %s, for now", name,
 				 get_string(token, "token"), compatible);
-			advise(STATUS_FAILED, "modprobe the one that has it, or luo-sh session discard %s",
+			advise(STATUS_FAILED,
+			       "modprobe the one that has it, or luo-sh session discard %s",
 			       name);
 		}
 	}
@@ -81,7 +87,7 @@ static void prepare_sessions(void)
 	for (i = 0; i < json_object_array_length(sessions); i++) {
 		struct json_object *session = json_object_array_get_idx(sessions, i);
 
-		/* One that is abandoned holds nothing up, and one of a name that is taken is known. */
+		/* What is abandoned holds nothing up; a name that is taken is known. */
 		snprintf(dir, DIR_SIZE, INCOMING "/%s", get_string(session, "name"));
 		if (strcmp(get_string(session, "state"), "open") || luo_exists(dir))
 			continue;
