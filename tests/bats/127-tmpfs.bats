@@ -267,7 +267,7 @@ comes_back() {
 		luo-sh session create s
 		luo-sh fd preserve s 1 --fd 5 5</keep
 		luo-hold preserve sessions/s/2 1 memfd,size=4K >/dev/null
-		says 1 "$LUO/incoming/s/1/fd: No such file or directory (ENOENT)" luo-sh fd list -r s 1
+		says 1 "$LUO/incoming/s/1/fd: No such file or directory (ENOENT): s is for the next kernel, which retrieves and finishes it" luo-sh fd list -r s 1
 	END
 	vm_kexec
 	tmpfs_run <<-'END'
