@@ -43,17 +43,19 @@ static void count(struct json_object *sessions, uint64_t *nr_sessions, uint64_t 
 static void describe_next(struct json_object *obj, char *text, size_t size)
 {
 	uint64_t sessions = 0, files = 0;
+	int len;
 
 	count(json_object_object_get(obj, SESSIONS), &sessions, &files);
 	count(json_object_object_get(obj, INCOMING), &sessions, &files);
-	if (files)
-		snprintf(text, size,
-			 "a kexec hands over %" PRIu64 " file%s of %" PRIu64 " session%s in %s; a reboot loses %s",
-			 files, files == 1 ? "" : "s", sessions, sessions == 1 ? "" : "s",
-			 get_string(obj, "abi"), files == 1 ? "it" : "them");
-	else
+	if (!files) {
 		snprintf(text, size, "a kexec hands over %s; a reboot loses nothing",
 			 sessions ? "sessions without a file" : "nothing");
+		return;
+	}
+	len = snprintf(text, size, "a kexec hands over %" PRIu64 " file%s of %" PRIu64 " session%s",
+		       files, files == 1 ? "" : "s", sessions, sessions == 1 ? "" : "s");
+	snprintf(text + len, size - len, " in %s; a reboot loses %s", get_string(obj, "abi"),
+		 files == 1 ? "it" : "them");
 }
 
 int cmd_status(const struct args *args)
