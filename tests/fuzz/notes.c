@@ -29,6 +29,10 @@
 #define smp_mb()			do { } while (0)
 #define pr_warn(...)			do { } while (0)
 #define MAX_ERRNO			4095
+#define GFP_KERNEL_ACCOUNT		0
+#define kmemdup_nul(text, len, gfp)	strndup(text, len)
+#define swap(a, b)			do { typeof(a) __a = (a); (a) = (b); (b) = __a; } while (0)
+#define sysfs_emit(page, ...)		sprintf(page, __VA_ARGS__)
 #define NSEC_PER_MSEC			1000000
 #define mul_u64_u64_div_u64(a, b, c)	((u64)((unsigned __int128)(a) * (b) / (c)))
 #define cmpxchg(place, old, new)	((void)(*(place) = *(place) == (old) ? (new) : *(place)))
