@@ -14,7 +14,7 @@ load lib/vm
 @test "with make fuzz the readers of hand-overs stand any bytes, and nearly all of them is tried" {
 	run env FUZZ_SECONDS=20 "$VM_REPO/scripts/fuzz"
 	assert_success
-	for file in luo_{abi{,_v1,_v5},buf,handover,lost}.c luo_extent.c memfd_luo_{in,v2,v3}.c tmpfs_luo_{chain,in}.c; do
+	for file in luo_{abi{,_v1,_v5},buf,handover,label,lost,notes,timeline}.c luo_extent.c memfd_luo_{in,v2,v3}.c tmpfs_luo_{chain,in}.c; do
 		read -r reached all < <(sed -nE "s/^fuzz: $file: ([0-9]+) of the ([0-9]+) .*/\1 \2/p" <<<"$output")
 		((reached * 100 >= all * 97))
 	done

@@ -59,9 +59,14 @@ u64 luo_get_number(void)
 	return 1;
 }
 
+/* Where KHO says that the root is, which may be nowhere */
+static phys_addr_t root_offset;
+
 int kho_retrieve_subtree(const char *name, phys_addr_t *phys, size_t *size)
 {
-	*phys = BASE;
+	if (!nr_memory)
+		return -ENOENT;
+	*phys = BASE + root_offset;
 	/* As an FDT may say of itself, too; it need not be a whole page. */
 	*size = PAGE_SIZE << memory[0].order;
 	return 0;
@@ -100,9 +105,12 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	char *text;
 
 	luo_lost_list.next = luo_lost_list.prev = &luo_lost_list;
+	memset(luo_timeline_in, 0, sizeof(luo_timeline_in));
+	luo_timeline_in[LIVEUPDATE_PHASE_ENTRY] = 1ul << 62;
+	luo_timeline_is_whole = false;
 	memory_load(data, size);
-	if (!nr_memory)
-		return 0;
+	root_offset = size % 16 == 15;
+	luo_label_check((const char *)data, size);
 	if (!luo_notes_restore())
 		luo_notes_forget(!luo_lost_restore() && !luo_label_restore(look_at_label) &&
 				 !luo_timeline_restore());
