@@ -10,11 +10,16 @@ load lib/common
 load lib/luo
 
 setup_file() {
-	[[ $CONFIG == distro ]] || skip 'wants a kernel that can be a crash kernel: CONFIG=distro'
 	guest_start -m 2G -a crashkernel=384M
 }
 
+# wants_crash_kernel: skip the test on a kernel that cannot be one.
+wants_crash_kernel() {
+	[[ ${CONFIG-} == distro ]] || skip 'CONFIG=distro is what can be a crash kernel'
+}
+
 @test "a crash kernel with kho=on and liveupdate=on boots as if without, and nothing is handed over to it" {
+	wants_crash_kernel
 	luo_run <<-'END'
 		luo-hold preserve sessions/s/% 3 memfd,size=1M,seed=1
 		kexec -s -p /boot/vmlinuz-next --initrd=/boot/initrd-next --append="$(</proc/cmdline) irqpoll"
@@ -33,6 +38,7 @@ setup_file() {
 }
 
 @test "sessions do not keep a crash kernel from being loaded, nor the loaded one from being a crash kernel alone" {
+	wants_crash_kernel
 	luo_run <<-'END'
 		luo-hold preserve sessions/s/% 3 memfd,size=1M,seed=1
 		kexec -s -p /boot/vmlinuz-next --initrd=/boot/initrd-next --reuse-cmdline

@@ -489,6 +489,7 @@ figures_tell() {
 		owners=$(stat -c %u:%g:%A sessions/vm1/2{,/*} | sort -u)
 		[[ $owners == "1000:1000:--w-------
 1000:1000:-r--r--r--
+1000:1000:-rw-r--r--
 1000:1000:drwxr-xr-x" ]] || echo "$owners"
 		tell U "file 6 w; put self:6 sessions/vm1/2/fd; rmdir sessions/vm1/2; mkdir sessions/vm1/2
 			put self:6 sessions/vm1/2/fd"

@@ -106,7 +106,7 @@ device_run() {
 		shows normal state; [[ $(ls sessions) == vm1 ]] || ls sessions
 		shows fd sessions/vm1/owner; shows open sessions/vm1/state; shows 0 sessions/vm1/files
 		asks ok D "preserve 5 42"; shows 1 sessions/vm1/files
-		[[ $(ls sessions/vm1 | paste -sd " ") == "files last_error limit owner prepare state" ]] || ls sessions/vm1
+		[[ $(ls sessions/vm1 | paste -sd " ") == "files label last_error limit owner prepare state" ]] || ls sessions/vm1
 		for run in eval "ask D run\ "; do
 			for script in "rmdir sessions/vm1:$PERM" "mkdir sessions/vm1/1:$PERM" "put self sessions/vm1/owner:$BUSY" \
 				"put none sessions/vm1/owner:$BUSY"; do

@@ -506,7 +506,7 @@ luo-sh: /tmp/batch:6: try: luo-sh session show 'it\"s', or another name"
 			done
 		done < <(luo-sh help --brief)
 		luo-sh -j help fd | jq -r '.commands[].command' | paste -sd , >/tmp/said
-		expect 'fd preserve,fd unpreserve,fd list,fd retrieve,fd new,fd save,fd restore' cat /tmp/said
+		expect 'fd preserve,fd unpreserve,fd label,fd list,fd retrieve,fd new,fd save,fd restore' cat /tmp/said
 	END
 }
 

@@ -10,7 +10,7 @@ kho_guest_start() {
 	mkdir -p "$VM_DIR"
 	guest_start -- -object "memory-backend-file,id=ram,size=$VM_MEMORY,share=on,mem-path=$VM_DIR/ram" \
 		-machine memory-backend=ram
-	# Where the tracker is stays so; what is shown of it is cut off when more is handed over than at boot.
+	# Where the tracker is stays so; what is shown of it is cut off: more is handed over than when KHO began.
 	vm_run 'base64 -w 0 /sys/kernel/debug/kho/out/fdt' >/dev/null
 	base64 -d <<<"$output" >"$VM_DIR/fdt"
 }
