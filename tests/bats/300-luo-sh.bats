@@ -73,7 +73,7 @@ refuses() {
 	# Another process than the one that the inode is of, a process that is gone, a file that is not there
 	refuses 1 "process $idler:$inode: No such process (ESRCH)" "luo-sh fd preserve s 3 --fd 0 --pid $idler:$inode"
 	refuses 1 "$LUO/sessions/s/3/fd: Bad file descriptor (EBADF): PID $holder has no descriptor 99" "luo-sh fd preserve s 3 --fd 99 --pid $holder"
-	refuses 1 "$LUO/sessions/s/3/fd: No such file or directory (ENOENT): descriptor 0 is a character device; memfds can be preserved, and files on tmpfs that were removed" 'luo-sh fd preserve s 3 --fd 0 </dev/null'
+	refuses 1 "$LUO/sessions/s/3/fd: No such file or directory (ENOENT): descriptor 0 is a character device; memfds can be preserved, files on tmpfs that were removed, and a whole tmpfs" 'luo-sh fd preserve s 3 --fd 0 </dev/null'
 	refuses 5 "$LUO/sessions/s/3/fd: Device or resource busy (EBUSY): the file is preserved already, as s/2" "luo-sh fd preserve s 3 --fd 7 --pid $holder"
 	refuses 5 "$LUO/sessions/s/1/fd: Device or resource busy (EBUSY): the token has a file" "luo-sh fd preserve s 1 --fd 8 --pid $holder"
 	refuses 1 "$LUO/sessions/s/042: Invalid argument (EINVAL): tokens are decimal, without leading zeros" 'luo-sh fd preserve s 042 --fd 0'

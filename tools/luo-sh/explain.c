@@ -278,7 +278,7 @@ static void explain_type(struct place *place, const struct refusal *refusal)
 		return;
 	if (!S_ISREG(st.st_mode)) {
 		because(place,
-			"descriptor %d is %s; memfds can be preserved, and files on tmpfs that were removed",
+			"descriptor %d is %s; memfds can be preserved, files on tmpfs that were removed, and a whole tmpfs",
 			refusal->fd, file_type(st.st_mode));
 		if (S_ISDIR(st.st_mode))
 			try(place, "luo-sh save DIR NAME, for a directory");
