@@ -121,6 +121,8 @@ judged 7"
 	END
 	vm_kexec
 	run_block Documentation/admin-guide/liveupdate.rst 10
+	# It came without the file.
+	vm_run 'luo-sh session finish vm1'
 }
 
 @test "the admin guide: monitoring, and back to the old kernel" {
@@ -136,15 +138,27 @@ judged 7"
 	run_block Documentation/userspace-api/liveupdate.rst 2
 	luo_run <<<'luo-hold preserve sessions/vm1/42 1 memfd,size=4K,seed=1 >/dev/null'
 	vm_kexec
-	run_block Documentation/userspace-api/liveupdate.rst 3
+	run_block Documentation/userspace-api/liveupdate.rst 4
 	vm_run 'luo-sh session discard vm1'
-	run_block Documentation/userspace-api/liveupdate.rst 4 '' "cd $LUO"
+	run_block Documentation/userspace-api/liveupdate.rst 5 '' "cd $LUO"
 	vm_run "echo luo-v1 >$LUO/abi"
-	run_block Documentation/userspace-api/liveupdate.rst 5
+	run_block Documentation/userspace-api/liveupdate.rst 6
 	vm_run 'luo-sh session discard vm1'
 }
 
+# A tmpfs to keep
+KEEP='mount -t tmpfs none /srv/keep; echo kept >/srv/keep/file'
+
+@test "the guide to user space: a tmpfs" {
+	run_block Documentation/userspace-api/liveupdate.rst 3 "$KEEP; mkdir sessions/vm1"
+	vm_run 'cat /srv/keep/file; umount /srv/keep; luo-sh session finish vm1'
+	assert_line kept
+}
+
 @test "the manual pages" {
+	run_block tools/luo-sh/man/luo-sh-fd.8.scd 2 "$KEEP"
+	vm_run 'cat /srv/keep/file; umount /srv/keep'
+	assert_output kept
 	run_block tools/luo-sh/man/luo-sh-fd.8.scd 1
 	vm_run 'luo-sh session finish vm1'
 	run_block tools/luo-sh/man/luo-sh.8.scd 2 'mkdir -p /var/lib; echo state >/var/lib/vm1.state'
