@@ -81,9 +81,9 @@ luo_sh_mutant() {
 			echo version >>"$RAN"
 		}
 
-		TEST "an unknown command is refused" {
-			run "$LUO_SH" nonsense
-			((status == 2))
+		TEST "the help of a command has the common options" {
+			run "$LUO_SH" help version
+			[[ $output == *--json* ]]
 		}
 
 		TEST "this one fails always" {
@@ -91,15 +91,15 @@ luo_sh_mutant() {
 		}
 	END
 	export RAN=$BATS_TEST_TMPDIR/ran
-	key='tools/luo-sh/main.c:run_command:error: return complain(STATUS_USAGE, "%s%s%s: no such command, see luo-sh help", argv[0],'
+	key='tools/luo-sh/help.c:help_command:drop: print_common();'
 	luo_sh_mutant "$key"
 	# That one, and one of the kernel, which luo-sh cannot notice.
 	jq -c --argjson n "$number" 'select(.number == $n or .path == "mm/luo_extent.c")' "$OUT/mutated/chosen" |
-		awk '!seen[$0 ~ /main.c/]++' >"$BATS_TEST_TMPDIR/chosen"
+		awk '!seen[$0 ~ /help.c/]++' >"$BATS_TEST_TMPDIR/chosen"
 	mkdir -p "$BATS_TEST_TMPDIR/run/mutated"
 	cp "$BATS_TEST_TMPDIR/chosen" "$BATS_TEST_TMPDIR/run/mutated"
 	run -0 env MUTANTS=200 MUTANT_JOBS=1 "$VM_REPO/tests/mutants/run" mutants "$BATS_TEST_TMPDIR/run"
-	assert_line --regexp "^$number error tools/luo-sh/main.c:[0-9]+ [0-9]+ s: noticed by host: an unknown command is refused\$"
+	assert_line --regexp "^$number drop tools/luo-sh/help.c:[0-9]+ [0-9]+ s: noticed by host: the help of a command has the common options\$"
 	assert_line --regexp '^[0-9]+ [a-z]+ mm/luo_extent.c:[0-9]+ [0-9]+ s: not noticed$'
 	assert_line 'mutants: 1 noticed, 0 equivalent, 1 not noticed'
 	run -0 grep -F 'noticed**' "$BATS_TEST_TMPDIR/run/mutants.md"
