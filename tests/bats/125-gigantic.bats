@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0
-# bats file_tags=without-debug
+# bats file_tags=without-debug,without-ci
 #
 # Pages of 1 GiB come back, and are taken off what the next kernel allocates before it has an allocator.
 

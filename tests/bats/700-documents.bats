@@ -126,6 +126,8 @@ judged 7"
 }
 
 @test "the admin guide: monitoring, and back to the old kernel" {
+	# To a kernel for which nothing was left behind
+	vm_kexec
 	run_block Documentation/admin-guide/liveupdate.rst 13
 	luo_run <<<'luo-hold preserve sessions/s/1 1 memfd,size=4K,seed=1 >/dev/null'
 	vm_kexec
