@@ -149,16 +149,16 @@ judged 7"
 }
 
 # A tmpfs to keep
-KEEP='mount -t tmpfs none /srv/keep; echo kept >/srv/keep/file'
+A_TMPFS='mount -t tmpfs none /srv/keep; echo kept >/srv/keep/file'
 
 @test "the guide to user space: a tmpfs" {
-	run_block Documentation/userspace-api/liveupdate.rst 3 "$KEEP; mkdir sessions/vm1"
+	run_block Documentation/userspace-api/liveupdate.rst 3 "$A_TMPFS; mkdir sessions/vm1"
 	vm_run 'cat /srv/keep/file; umount /srv/keep; luo-sh session finish vm1'
 	assert_line kept
 }
 
 @test "the manual pages" {
-	run_block tools/luo-sh/man/luo-sh-fd.8.scd 2 "$KEEP"
+	run_block tools/luo-sh/man/luo-sh-fd.8.scd 2 "$A_TMPFS"
 	vm_run 'cat /srv/keep/file; umount /srv/keep'
 	assert_output kept
 	run_block tools/luo-sh/man/luo-sh-fd.8.scd 1
