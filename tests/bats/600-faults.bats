@@ -87,30 +87,3 @@ each_format() {
 		expect '' ls sessions
 	END
 }
-
-@test "preserving and unpreserving a tmpfs, and filling a hole in it" {
-	fault_run <<-'END'
-		. tmpfs.bash
-		tmpfs_mount /keep
-		tmpfs_small /keep
-		tmpfs_list /keep >/dev/null
-		before=$(tmpfs_list /keep)
-		mkdir -p sessions/s/1
-		exec 5</keep
-		each_fault 'luo-fault $nth write sessions/s/1/fd self:5' 'rmdir sessions/s/1; mkdir sessions/s/1'
-		((refused))
-		echo self:5 >sessions/s/1/fd
-		each_fault 'luo-fault $nth rmdir sessions/s/1' 'mkdir sessions/s/1; echo self:5 >sessions/s/1/fd'
-		echo self:5 >sessions/s/1/fd
-		[[ $(tmpfs_list /keep) == "$before" ]]
-		each_fault 'luo-fault $nth write /keep/hole hello' '
-			rmdir sessions/s/1
-			fallocate -pl 4K /keep/hole
-			mkdir sessions/s/1
-			echo self:5 >sessions/s/1/fd'
-		((refused))
-		luo_end
-		exec 5<&-
-		umount /keep
-	END
-}

@@ -34,38 +34,6 @@ load lib/faults
 	done
 }
 
-@test "retrieving a tmpfs" {
-	expect_kernel_line 'luo: s/[0-9]+: retrieve: ENOMEM'
-	luo_run <<-'END'
-		. tmpfs.bash
-		for token in {0..99}; do
-			tmpfs_mount /keep
-			tmpfs_small /keep
-			tmpfs_keep /keep $token
-			umount -l /keep
-		done
-	END
-	vm_kexec
-	fault_run <<-'END'
-		. tmpfs.bash
-		token=0
-		settled_snapshot() {
-			snapshot=$(grep . incoming/s/{state,files,retrieved})
-		}
-		exec 5</dev/null
-		each_fault 'luo-fault $nth write incoming/s/$token/fd self:5' 'token=$((token + 1))'
-		((refused && token < 100))
-		exec 5<&-
-		for token in {0..99}; do
-			tmpfs_back /keep $token
-			expect sub cat /keep/dir/sub/file
-			expect 1000001 stat -c %s /keep/sparse
-			umount /keep
-		done
-		echo 1 >incoming/s/finish
-	END
-}
-
 # What is touched, and what is behind it for some pages, is brought into the page cache.
 @test "touching what was retrieved" {
 	for abi in luo-v5 luo-v1; do
