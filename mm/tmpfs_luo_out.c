@@ -278,10 +278,14 @@ static struct tmpfs_luo_node *add_node(struct tmpfs_luo_out *out, struct dentry 
 
 	if (!node)
 		return ERR_PTR(-ENOMEM);
-	node->ser = tmpfs_luo_push(&out->inodes, sizeof(*node->ser));
-	if (!node->ser || out->ser->nr_inodes == TMPFS_V1_MAX_INODES) {
+	if (out->ser->nr_inodes == TMPFS_V1_MAX_INODES) {
 		kfree(node);
-		return ERR_PTR(node->ser ? -ENOSPC : -ENOMEM);
+		return ERR_PTR(-ENOSPC);
+	}
+	node->ser = tmpfs_luo_push(&out->inodes, sizeof(*node->ser));
+	if (!node->ser) {
+		kfree(node);
+		return ERR_PTR(-ENOMEM);
 	}
 	node->dentry = dentry;
 	node->index = out->ser->nr_inodes++;
