@@ -36,16 +36,6 @@ void memfd_luo_unpend_all(struct inode *inode)
 	nr_got = 0;
 }
 
-static unsigned int count(int state)
-{
-	unsigned int nr = 0;
-	struct memory_page *page;
-
-	for (page = memory; page < memory + nr_memory; page++)
-		nr += page->mem && page->state == state;
-	return nr;
-}
-
 /* As a file that is retrieved: its pages are used, and freed. */
 static void retrieve(const struct memfd_luo_format *format, u64 data, u64 size)
 {

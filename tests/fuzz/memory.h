@@ -227,4 +227,15 @@ void kho_restore_free(void *p)
 
 #include "../../kernel/liveupdate/luo_buf.c"
 
+/* How many pieces are in a state */
+static inline unsigned int count(int state)
+{
+	unsigned int nr = 0;
+	struct memory_page *page;
+
+	for (page = memory; page < memory + nr_memory; page++)
+		nr += page->mem && page->state == state;
+	return nr;
+}
+
 #endif /* _FUZZ_MEMORY_H */

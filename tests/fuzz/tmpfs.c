@@ -97,16 +97,6 @@ void memfd_luo_start_in(struct inode *inode, u64 nr_pages)
 	assert(!nr_pages);
 }
 
-static unsigned int count(int state)
-{
-	unsigned int nr = 0;
-	struct memory_page *page;
-
-	for (page = memory; page < memory + nr_memory; page++)
-		nr += page->mem && page->state == state;
-	return nr;
-}
-
 static void retrieve(void)
 {
 	unsigned int nr = count(PRESERVED);
