@@ -183,7 +183,8 @@ static void luo_file_free(struct kref *ref)
 {
 	struct luo_file *lf = container_of(ref, struct luo_file, ref);
 
-	luo_label_set(&lf->label, NULL, 0);
+	if (lf->label)
+		luo_label_set(&lf->label, NULL, 0);
 	mutex_destroy(&lf->lock);
 	kfree(lf);
 }
